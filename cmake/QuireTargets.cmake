@@ -1,0 +1,50 @@
+# How every target of Quire is compiled, and how a room declares its sources and tests.
+
+# Warnings, sanitizers and include paths for a target of this repository.
+function(quire_compile_options target)
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(${target} PRIVATE
+      -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-attributes=clang::>
+      $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wconsumed>)
+  endif()
+  if(QUIRE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${QUIRE_SANITIZE}
+      -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${QUIRE_SANITIZE})
+  endif()
+endfunction()
+
+# quire_sources(file...): adds sources of the room in the current folder to the library.
+function(quire_sources)
+  target_sources(quire PRIVATE ${ARGN})
+endfunction()
+
+# quire_public_headers(header...): headers under include/, installed with the library; each must compile
+# alone (target all_verify_interface_header_sets).
+function(quire_public_headers)
+  set(files)
+  foreach(header ${ARGN})
+    list(APPEND files ${PROJECT_SOURCE_DIR}/include/${header})
+  endforeach()
+  target_sources(quire PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${files})
+endfunction()
+
+# quire_test(name SOURCES file... [LABELS label...] [LIBRARIES lib...] [TIMEOUT seconds]): one GoogleTest
+# program, run as one ctest test. Labels: concurrency (runs under TSan), root (needs root), server (needs
+# a real server), powercut.
+function(quire_test name)
+  if(NOT (PROJECT_IS_TOP_LEVEL AND QUIRE_BUILD_TESTS))
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LABELS;LIBRARIES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  quire_compile_options(${name})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE quire GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LIBRARIES})
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
