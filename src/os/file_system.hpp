@@ -1,0 +1,156 @@
+// The file-system seam: every call by which Quire touches files goes through these two interfaces.
+//
+// Two implementations: the real one (file_system_linux.cpp) and the simulated one
+// (simulated_file_system.hpp), which can cut the power at any call, fail any call, write short and
+// run out of space. Rooms above take a FileSystem& in private constructors; it is no public option.
+//
+// Paths are plain strings in the file system's own encoding.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/mapping.hpp"
+#include "quire/error.hpp"
+
+namespace quire::os {
+
+// Which file this is, for as long as it exists: two handles of one file have equal ids. `birth`
+// tells a new file from a removed one whose inode number it took over.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t birth = 0;
+  friend auto operator<=>(const FileId&, const FileId&) noexcept = default;
+};
+
+enum class FileKind : std::uint8_t { regular, directory, other };
+
+struct FileInfo {
+  FileKind kind = FileKind::regular;
+  std::uint64_t size = 0;             // bytes
+  std::uint64_t allocated_bytes = 0;  // on disk; less than size where there are holes
+  std::uint32_t permissions = 0;      // the low 12 bits of st_mode
+  FileId id;
+};
+
+struct SpaceInfo {
+  std::uint64_t free_bytes = 0;
+  // True if space that `allocate` gave cannot be lost again before it is written (not on file systems
+  // that copy on write).
+  bool allocation_binds = false;
+};
+
+enum class OpenMode : std::uint8_t {
+  read,        // must exist
+  read_write,  // must exist
+  create_new,  // for reading and writing; must not exist
+};
+
+enum class LockKind : std::uint8_t { shared, exclusive };
+enum class IfExists : std::uint8_t { replace, fail };
+
+// An open regular file. Thread-safe: calls on one handle may run at once, as pread and pwrite do.
+// Errors name the operation, the path and the byte range; every call may also fail with `io`.
+class File {
+ public:
+  virtual ~File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  const std::string& path() const noexcept { return path_; }
+  const FileId& id() const noexcept { return id_; }
+
+  // Reads up to out.size() bytes; fewer only at the end of the file or where the system stops short.
+  [[nodiscard]] virtual Result<std::size_t> pread(std::uint64_t offset,
+                                                  std::span<std::byte> out) = 0;
+  // Writes up to in.size() bytes, at least one unless `in` is empty. Errors: no_space.
+  [[nodiscard]] virtual Result<std::size_t> pwrite(std::uint64_t offset,
+                                                   std::span<const std::byte> in) = 0;
+  [[nodiscard]] virtual Result<FileInfo> info() = 0;
+  [[nodiscard]] virtual Result<SpaceInfo> space() = 0;
+  // Gives disk space to the range, zeros where nothing was written, and makes the file at least that
+  // long. Errors: no_space (nothing changed), unsupported (this file system cannot).
+  [[nodiscard]] virtual Result<void> allocate(ByteRange range) = 0;
+  // Cuts the file, or lengthens it by a hole.
+  [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;
+  // Starts writing dirty pages of the range out and does not wait. No durability.
+  [[nodiscard]] virtual Result<void> start_writeback(ByteRange range) = 0;
+  // Maps the file; see Mapping::map_file. `reserve` of at least the file's size.
+  [[nodiscard]] virtual Result<Mapping> map(MapAccess access, std::uint64_t reserve) = 0;
+  // Takes an advisory lock on the whole file that lives as long as this handle (an open file
+  // description lock: other handles of this process are kept out too). Errors: busy.
+  [[nodiscard]] virtual Result<void> try_lock(LockKind kind) = 0;
+
+  // Makes all data and the size durable. Does not make the file's name durable: that is the
+  // directory's sync. After one failure every later sync of this file fails with
+  // read_only_after_error, through any handle in the process, because the kernel has marked the lost
+  // pages clean and the next fsync would lie.
+  [[nodiscard]] Result<void> sync();
+  // The same for a range of a mapping of this file.
+  [[nodiscard]] Result<void> sync_range(const Mapping& mapping, ByteRange range);
+  // Allows syncing again after a failure. What was not written may be lost.
+  void forget_sync_failure();
+  // True if a sync of this file failed in this process and was not forgotten.
+  [[nodiscard]] bool sync_has_failed() const;
+
+  // pread until `out` is full. Errors: truncated if the file ends before.
+  [[nodiscard]] Result<void> read_exactly(std::uint64_t offset, std::span<std::byte> out);
+  // pwrite until `in` is written. On an error a part may have been written.
+  [[nodiscard]] Result<void> write_all(std::uint64_t offset, std::span<const std::byte> in);
+
+ protected:
+  File(std::string path, FileId id) : path_(std::move(path)), id_(id) {}
+
+  virtual Result<void> do_sync() = 0;
+  virtual Result<void> do_sync_range(const Mapping& mapping, ByteRange range) = 0;
+
+ private:
+  Result<void> remember_failure(Result<void> result);
+
+  const std::string path_;
+  const FileId id_;
+};
+
+// Thread-safe.
+class FileSystem {
+ public:
+  FileSystem() = default;
+  virtual ~FileSystem() = default;
+  FileSystem(const FileSystem&) = delete;
+  FileSystem& operator=(const FileSystem&) = delete;
+
+  // Opens a regular file. `permissions` (before the umask) matter to create_new only.
+  // Errors: not_found, exists, permission, invalid_argument (a directory or special file), no_space.
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
+                                                           std::uint32_t permissions = 0644) = 0;
+  // Errors: exists (with IfExists::fail), not_found.
+  [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to,
+                                            IfExists if_exists) = 0;
+  // Removes a file's name. Errors: not_found.
+  [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
+  // Errors: exists, not_found (no parent).
+  [[nodiscard]] virtual Result<void> make_directory(const std::string& path) = 0;
+  // Makes creations, renames and removals in the directory durable.
+  [[nodiscard]] virtual Result<void> sync_directory(const std::string& path) = 0;
+  // The names in a directory, sorted, without "." and "..". Errors: not_found, invalid_argument.
+  [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
+  // About what the path leads to, following symbolic links. Errors: not_found.
+  [[nodiscard]] virtual Result<FileInfo> info(const std::string& path) = 0;
+  // The path with every symbolic link followed; the last part need not exist.
+  [[nodiscard]] virtual Result<std::string> resolve(const std::string& path) = 0;
+};
+
+// The operating system's. Lives as long as the process.
+[[nodiscard]] FileSystem& real_file_system();
+
+// The directory part of a path: "." where it has none.
+[[nodiscard]] std::string parent_directory(const std::string& path);
+// `directory` and `name` joined by one slash.
+[[nodiscard]] std::string join_path(const std::string& directory, const std::string& name);
+
+}  // namespace quire::os

@@ -1,0 +1,329 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/try.hpp"
+#include "os/errno.hpp"
+#include "os/file_system.hpp"
+
+namespace quire::os {
+
+namespace {
+
+constexpr std::uint64_t kMaxOffset = 0x7fff'ffff'ffff'ffffULL;
+constexpr std::size_t kMaxTransfer = std::size_t{1} << 30;
+constexpr unsigned kStatxMask = STATX_BASIC_STATS | STATX_BTIME;
+
+std::unexpected<Error> fail(const char* operation, std::string path) {
+  return std::unexpected(errno_error(operation, errno, std::move(path)));
+}
+
+// Repeats a system call that a signal interrupted.
+template <class Call>
+auto retry_interrupted(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result == -1 && errno == EINTR);
+  return result;
+}
+
+FileInfo info_of(const struct statx& stat) {
+  FileInfo info;
+  info.kind = S_ISREG(stat.stx_mode)   ? FileKind::regular
+              : S_ISDIR(stat.stx_mode) ? FileKind::directory
+                                       : FileKind::other;
+  info.size = stat.stx_size;
+  info.allocated_bytes = stat.stx_blocks * 512;
+  info.permissions = stat.stx_mode & 07777U;
+  info.id.device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
+  info.id.inode = stat.stx_ino;
+  if ((stat.stx_mask & STATX_BTIME) != 0) {
+    info.id.birth = static_cast<std::uint64_t>(stat.stx_btime.tv_sec) * 1'000'000'000U +
+                    stat.stx_btime.tv_nsec;
+  }
+  return info;
+}
+
+class LinuxFile final : public File {
+ public:
+  LinuxFile(std::string path, FileId id, int descriptor)
+      : File(std::move(path), id), descriptor_(descriptor) {}
+  ~LinuxFile() override { ::close(descriptor_); }
+  LinuxFile(const LinuxFile&) = delete;
+  LinuxFile& operator=(const LinuxFile&) = delete;
+
+  Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> out) override {
+    if (!ByteRange{offset, out.size()}.fits(kMaxOffset)) return past_limit("read", offset, out);
+    const std::size_t length = std::min(out.size(), kMaxTransfer);
+    const ssize_t got = retry_interrupted(
+        [&] { return ::pread(descriptor_, out.data(), length, static_cast<off_t>(offset)); });
+    if (got < 0) return failed("read", {offset, out.size()});
+    return static_cast<std::size_t>(got);
+  }
+
+  Result<std::size_t> pwrite(std::uint64_t offset, std::span<const std::byte> in) override {
+    if (!ByteRange{offset, in.size()}.fits(kMaxOffset)) return past_limit("write", offset, in);
+    if (in.empty()) return 0;
+    const std::size_t length = std::min(in.size(), kMaxTransfer);
+    const ssize_t put = retry_interrupted(
+        [&] { return ::pwrite(descriptor_, in.data(), length, static_cast<off_t>(offset)); });
+    if (put < 0) return failed("write", {offset, in.size()});
+    if (put == 0) {
+      errno = ENOSPC;
+      return failed("write", {offset, in.size()});
+    }
+    return static_cast<std::size_t>(put);
+  }
+
+  Result<FileInfo> info() override {
+    struct statx stat {};
+    if (::statx(descriptor_, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
+      return fail("stat", path());
+    }
+    return info_of(stat);
+  }
+
+  Result<SpaceInfo> space() override {
+    struct statfs stat {};
+    if (retry_interrupted([&] { return ::fstatfs(descriptor_, &stat); }) != 0) {
+      return fail("statfs", path());
+    }
+    const auto type = static_cast<unsigned long>(stat.f_type);
+    SpaceInfo space;
+    space.free_bytes = stat.f_bavail * static_cast<std::uint64_t>(stat.f_bsize);
+    space.allocation_binds =
+        type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == TMPFS_MAGIC;
+    return space;
+  }
+
+  Result<void> allocate(ByteRange range) override {
+    if (range.empty()) return {};
+    if (!range.fits(kMaxOffset)) return past_limit("allocate", range.offset, range);
+    const int result = retry_interrupted([&] {
+      return ::fallocate(descriptor_, 0, static_cast<off_t>(range.offset),
+                         static_cast<off_t>(range.length));
+    });
+    if (result != 0) return failed("allocate", range);
+    return {};
+  }
+
+  Result<void> truncate(std::uint64_t size) override {
+    if (size > kMaxOffset) return past_limit("truncate", size, ByteRange{});
+    if (retry_interrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)); }) != 0) {
+      return failed("truncate", {size, 0});
+    }
+    return {};
+  }
+
+  Result<void> start_writeback(ByteRange range) override {
+    if (range.empty()) return {};
+    if (!range.fits(kMaxOffset)) return past_limit("start_writeback", range.offset, range);
+    if (::sync_file_range(descriptor_, static_cast<off_t>(range.offset),
+                          static_cast<off_t>(range.length), SYNC_FILE_RANGE_WRITE) != 0) {
+      return failed("start_writeback", range);
+    }
+    return {};
+  }
+
+  Result<Mapping> map(MapAccess access, std::uint64_t reserve) override {
+    QUIRE_TRY(const FileInfo now, info());
+    auto mapping = Mapping::map_file(descriptor_, access, now.size, reserve);
+    if (!mapping) return std::unexpected(std::move(mapping).error().with_path(path()));
+    return mapping;
+  }
+
+  Result<void> try_lock(LockKind kind) override {
+    struct flock lock {};
+    lock.l_type = kind == LockKind::exclusive ? F_WRLCK : F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    if (retry_interrupted([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
+    if (errno == EACCES) errno = EAGAIN;
+    return fail("lock", path());
+  }
+
+ protected:
+  Result<void> do_sync() override {
+    if (retry_interrupted([&] { return ::fdatasync(descriptor_); }) != 0) {
+      return fail("sync", path());
+    }
+    return {};
+  }
+
+  // msync of a shared file mapping is a range fdatasync: Linux has no other call for it.
+  Result<void> do_sync_range(const Mapping& mapping, ByteRange range) override {
+    if (range.empty()) return {};
+    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const std::uint64_t first = range.offset / page * page;
+    if (retry_interrupted([&] {
+          return ::msync(mapping.data() + first, range.end() - first, MS_SYNC);
+        }) != 0) {
+      return failed("sync", range);
+    }
+    return {};
+  }
+
+ private:
+  std::unexpected<Error> failed(const char* operation, ByteRange range) const {
+    return std::unexpected(errno_error(operation, errno, path(), range));
+  }
+
+  template <class Span>
+  std::unexpected<Error> past_limit(const char* operation, std::uint64_t offset,
+                                    const Span& span) const {
+    std::uint64_t length = 0;
+    if constexpr (requires { span.length; }) {
+      length = span.length;
+    } else {
+      length = span.size();
+    }
+    return std::unexpected(Error(ErrorCode::out_of_range, operation)
+                               .with_path(path())
+                               .with_range({offset, length})
+                               .with_detail("files end at 2^63 - 1 bytes"));
+  }
+
+  const int descriptor_;
+};
+
+class LinuxFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
+                                     std::uint32_t permissions) override {
+    // O_NONBLOCK: opening a FIFO must not wait for its other end before it is refused.
+    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    flags |= mode == OpenMode::read ? O_RDONLY : O_RDWR;
+    if (mode == OpenMode::create_new) flags |= O_CREAT | O_EXCL;
+    const int descriptor =
+        retry_interrupted([&] { return ::open(path.c_str(), flags, permissions); });
+    if (descriptor < 0) return fail(mode == OpenMode::create_new ? "create" : "open", path);
+
+    struct statx stat {};
+    if (::statx(descriptor, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
+      const int saved = errno;
+      ::close(descriptor);
+      return std::unexpected(errno_error("stat", saved, path));
+    }
+    const FileInfo info = info_of(stat);
+    if (info.kind != FileKind::regular) {
+      ::close(descriptor);
+      return std::unexpected(Error(ErrorCode::invalid_argument, "open")
+                                 .with_path(path)
+                                 .with_detail(info.kind == FileKind::directory
+                                                  ? "this is a directory, not a file"
+                                                  : "this is a special file, not a regular one"));
+    }
+    return std::make_unique<LinuxFile>(path, info.id, descriptor);
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to,
+                      IfExists if_exists) override {
+    if (if_exists == IfExists::replace) {
+      if (::rename(from.c_str(), to.c_str()) != 0) return fail("rename", to);
+      return {};
+    }
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+    // A file system without the flag: a hard link does not replace either.
+    if (errno != EINVAL && errno != ENOSYS) return fail("rename", to);
+    if (::link(from.c_str(), to.c_str()) != 0) return fail("rename", to);
+    if (::unlink(from.c_str()) != 0) return fail("rename", from);
+    return {};
+  }
+
+  Result<void> remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) return fail("remove", path);
+    return {};
+  }
+
+  Result<void> make_directory(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0777) != 0) return fail("make_directory", path);
+    return {};
+  }
+
+  Result<void> sync_directory(const std::string& path) override {
+    const int descriptor = retry_interrupted(
+        [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    if (descriptor < 0) return fail("sync_directory", path);
+    const int result = retry_interrupted([&] { return ::fsync(descriptor); });
+    const int saved = errno;
+    ::close(descriptor);
+    if (result != 0) return std::unexpected(errno_error("sync_directory", saved, path));
+    return {};
+  }
+
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    DIR* directory = ::opendir(path.c_str());
+    if (directory == nullptr) return fail("list", path);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+    }
+    const int saved = errno;
+    ::closedir(directory);
+    if (saved != 0) return std::unexpected(errno_error("list", saved, path));
+    std::ranges::sort(names);
+    return names;
+  }
+
+  Result<FileInfo> info(const std::string& path) override {
+    struct statx stat {};
+    if (::statx(AT_FDCWD, path.c_str(), 0, kStatxMask, &stat) != 0) return fail("stat", path);
+    return info_of(stat);
+  }
+
+  Result<std::string> resolve(const std::string& path) override {
+    if (char* full = ::realpath(path.c_str(), nullptr)) {
+      std::string result = full;
+      std::free(full);
+      return result;
+    }
+    if (errno != ENOENT) return fail("resolve", path);
+    return resolve_missing(path);
+  }
+
+ private:
+  // The last part does not exist: it is a dangling link, followed by hand, or a name in a directory
+  // that must exist.
+  Result<std::string> resolve_missing(const std::string& path) {
+    std::string current = path;
+    for (int hops = 0; hops < 40; ++hops) {
+      const std::string parent = parent_directory(current);
+      const std::string name = current.substr(current.find_last_of('/') + 1);
+      char* full = ::realpath(parent.c_str(), nullptr);
+      if (full == nullptr) return fail("resolve", path);
+      const std::string directory = full;
+      std::free(full);
+      const std::string candidate = join_path(directory, name);
+      char target[4096];
+      const ssize_t length = ::readlink(candidate.c_str(), target, sizeof target - 1);
+      if (length < 0) return candidate;
+      const std::string link(target, static_cast<std::size_t>(length));
+      current = link.starts_with('/') ? link : join_path(directory, link);
+    }
+    errno = ELOOP;
+    return fail("resolve", path);
+  }
+};
+
+}  // namespace
+
+FileSystem& real_file_system() {
+  static auto* file_system = new LinuxFileSystem;
+  return *file_system;
+}
+
+}  // namespace quire::os

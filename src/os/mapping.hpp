@@ -1,0 +1,56 @@
+// Mapping: a stretch of address space with a file behind it.
+//
+// A mapping is made once, over more addresses than the file has bytes (`reserve`). When the file
+// grows, the new bytes appear behind the old ones: nothing moves, nothing is mapped again. Touching a
+// page past the end of the file raises SIGBUS; who hands out pointers checks the size first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "quire/error.hpp"
+
+namespace quire::os {
+
+enum class MapAccess : std::uint8_t {
+  read,          // shared; stores are a bug
+  read_write,    // shared; stores reach the file
+  private_copy,  // private and writable: stores stay in this process, and so do pages past the
+                 // end of the file, which are zeros and not SIGBUS
+};
+
+// Move-only; a moved-from mapping is empty. Thread-compatible. Unmaps on destruction.
+class Mapping {
+ public:
+  Mapping() noexcept = default;
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  // Maps the file `descriptor`, from its first byte, over `reserve` bytes of addresses rounded up to
+  // 2 MiB and aligned to it. If the process may not have that much, takes half, and again, down to
+  // `file_size`. The descriptor may be closed afterwards.
+  // Errors: invalid_argument (reserve < file_size), capacity (not even file_size), io, permission.
+  [[nodiscard]] static Result<Mapping> map_file(int descriptor, MapAccess access,
+                                                std::uint64_t file_size, std::uint64_t reserve);
+
+  // `length` bytes of private zeros, 2 MiB-aligned. Errors: capacity.
+  [[nodiscard]] static Result<Mapping> anonymous(std::uint64_t length);
+
+  std::byte* data() const noexcept { return base_; }
+  // Reserved bytes: how far a file may grow under this mapping.
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  Mapping(std::byte* base, std::size_t size) noexcept : base_(base), size_(size) {}
+
+  std::byte* base_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// What opening reserves by default for a file of `size` bytes: the larger of 1 GiB and 16 times the
+// size, rounded up to 2 MiB.
+[[nodiscard]] std::uint64_t default_reserve(std::uint64_t size) noexcept;
+
+}  // namespace quire::os

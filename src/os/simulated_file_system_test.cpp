@@ -1,0 +1,146 @@
+// What the simulated file system takes away, and what it must keep.
+#include "os/simulated_file_system.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace quire::os {
+namespace {
+
+std::vector<std::byte> filled(std::size_t size, int value) {
+  return std::vector<std::byte>(size, static_cast<std::byte>(value));
+}
+
+class PowerCut : public ::testing::Test {
+ protected:
+  std::unique_ptr<File> create(const std::string& path) {
+    auto file = disk_.open(path, OpenMode::create_new, 0644);
+    EXPECT_TRUE(file) << file.error().message();
+    return *std::move(file);
+  }
+  std::unique_ptr<SimulatedFileSystem> cut(Survivors survivors) {
+    return disk_.power_cut(survivors, random_);
+  }
+  static std::vector<std::byte> content(SimulatedFileSystem& disk, const std::string& path) {
+    auto file = disk.open(path, OpenMode::read, 0);
+    if (!file) return {};
+    std::vector<std::byte> bytes(static_cast<std::size_t>((*file)->info()->size));
+    EXPECT_TRUE((*file)->read_exactly(0, bytes));
+    return bytes;
+  }
+
+  SimulatedFileSystem disk_;
+  Random random_{1};
+};
+
+TEST_F(PowerCut, WhatIsNotSyncedMayVanish) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(100, 1)));
+  ASSERT_TRUE(file->sync());
+  EXPECT_TRUE(cut(Survivors::none)->list("/")->empty()) << "the name was not synced";
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(file->write_all(50, filled(100, 2)));
+  EXPECT_EQ(content(*cut(Survivors::none), "/a"), filled(100, 1));
+  EXPECT_EQ(content(*cut(Survivors::all), "/a").size(), 150U);
+}
+
+TEST_F(PowerCut, AnySubsetOfSectorsSurvives) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(8192, 1)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(file->write_all(0, filled(8192, 2)));
+  std::set<std::vector<std::byte>> seen;
+  for (int i = 0; i < 200; ++i) {
+    const auto bytes = content(*cut(Survivors::random), "/a");
+    for (std::size_t at = 0; at < bytes.size(); at += 512) {
+      const std::vector<std::byte> sector(bytes.begin() + static_cast<long>(at),
+                                          bytes.begin() + static_cast<long>(at) + 512);
+      EXPECT_TRUE(sector == filled(512, 1) || sector == filled(512, 2)) << "sectors are atomic";
+    }
+    seen.insert(bytes);
+  }
+  EXPECT_GT(seen.size(), 50U);
+}
+
+TEST_F(PowerCut, StoresThroughAMapCountAsWrites) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->truncate(4096));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  auto mapping = file->map(MapAccess::read_write, 4096);
+  ASSERT_TRUE(mapping);
+  mapping->data()[7] = std::byte{9};
+  EXPECT_EQ(content(*cut(Survivors::none), "/a")[7], std::byte{0});
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(content(*cut(Survivors::none), "/a")[7], std::byte{9});
+}
+
+TEST_F(PowerCut, ARenameMaySurviveWithoutTheDataItNames) {
+  auto old_file = create("/a");
+  ASSERT_TRUE(old_file->write_all(0, filled(10, 1)));
+  ASSERT_TRUE(old_file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  auto new_file = create("/a.tmp");
+  ASSERT_TRUE(new_file->write_all(0, filled(10, 2)));
+  ASSERT_TRUE(disk_.rename("/a.tmp", "/a", IfExists::replace));
+  std::set<std::size_t> sizes;
+  for (int i = 0; i < 100; ++i) sizes.insert(content(*cut(Survivors::random), "/a").size());
+  EXPECT_TRUE(sizes.contains(0)) << "an unsynced file under the new name is empty";
+  EXPECT_TRUE(sizes.contains(10));
+}
+
+TEST_F(PowerCut, APageMayBeWrittenBackAtAnyTime) {
+  auto file = create("/a");
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(file->truncate(4096));
+  ASSERT_TRUE(file->sync());
+  disk_.write_back_one_in(1, 1);
+  ASSERT_TRUE(file->write_all(0, filled(100, 3)));
+  EXPECT_EQ(content(*cut(Survivors::none), "/a")[0], std::byte{3});
+}
+
+TEST_F(PowerCut, CallsFailAsTheHookSays) {
+  auto file = create("/a");
+  disk_.set_hook([](const SimulatedCall& call) {
+    SimulatedOutcome outcome;
+    if (std::string(call.operation) == "sync") outcome.fail_with = EIO;
+    if (std::string(call.operation) == "write") outcome.write_limit = 3;
+    return outcome;
+  });
+  EXPECT_EQ(file->pwrite(0, filled(10, 1)).value(), 3U);
+  EXPECT_TRUE(file->write_all(0, filled(10, 1))) << "short writes are gone on with";
+  EXPECT_EQ(file->sync().error().code(), ErrorCode::io);
+  disk_.set_hook({});
+  EXPECT_EQ(file->sync().error().code(), ErrorCode::read_only_after_error);
+  EXPECT_EQ((*disk_.open("/a", OpenMode::read_write, 0))->sync().error().code(),
+            ErrorCode::read_only_after_error)
+      << "through any handle";
+  file->forget_sync_failure();
+  EXPECT_TRUE(file->sync());
+}
+
+TEST_F(PowerCut, TheDiskGetsFull) {
+  disk_.set_capacity(8192);
+  auto file = create("/a");
+  EXPECT_TRUE(file->write_all(0, filled(8192, 1)));
+  EXPECT_EQ(file->write_all(8192, filled(1, 1)).error().code(), ErrorCode::no_space);
+  EXPECT_EQ(file->allocate({8192, 4096}).error().code(), ErrorCode::no_space);
+  EXPECT_TRUE(file->write_all(0, filled(8192, 2))) << "what is there can be written again";
+}
+
+TEST_F(PowerCut, DamageIsDurable) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(10, 0)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(disk_.flip("/a", 4, std::byte{0x10}));
+  EXPECT_EQ(content(*cut(Survivors::none), "/a")[4], std::byte{0x10});
+}
+
+}  // namespace
+}  // namespace quire::os
