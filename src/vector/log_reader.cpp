@@ -1,0 +1,76 @@
+#include "vector/log_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/little_endian.hpp"
+#include "base/try.hpp"
+
+namespace quire::vector {
+
+namespace {
+
+constexpr std::uint64_t kWindow = std::uint64_t{1} << 20;
+
+}  // namespace
+
+Result<LogReader> LogReader::open(os::FileSystem& file_system, const std::string& directory,
+                                  const StoreIdentity& identity, std::uint64_t number) {
+  const std::string path = os::join_path(directory, log_name(number));
+  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::read));
+  QUIRE_TRY(const FileHeader header, FileHeader::read(*file, FileRole::log, identity, number));
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  return LogReader(std::move(file), header, info.size);
+}
+
+Result<std::span<const std::byte>> LogReader::bytes_at(std::uint64_t offset,
+                                                       std::uint64_t length) {
+  const ByteRange have{window_offset_, window_.size()};
+  if (!have.contains({offset, length})) {
+    window_.resize(static_cast<std::size_t>(std::min(std::max(length, kWindow), size_ - offset)));
+    window_offset_ = offset;
+    if (auto read = file_->read_exactly(offset, window_); !read) {
+      window_.clear();
+      return std::unexpected(std::move(read).error());
+    }
+  }
+  return std::span<const std::byte>(window_).subspan(
+      static_cast<std::size_t>(offset - window_offset_), static_cast<std::size_t>(length));
+}
+
+Result<bool> LogReader::decode_at(std::uint64_t offset, Record& record) {
+  if (offset > size_ || size_ - offset < kRecordHeadBytes + kEndMarkBytes) return false;
+  QUIRE_TRY(const auto head, bytes_at(offset, kRecordHeadBytes));
+  const std::uint64_t length = claimed_length(head, size_ - offset);
+  if (length == 0) return false;
+  QUIRE_TRY(const auto bytes, bytes_at(offset, length));
+  return decode_record(bytes, header_.salt + offset, header_.identity.stride(), record);
+}
+
+Result<bool> LogReader::peek(Record& record) { return decode_at(position_, record); }
+
+Result<bool> LogReader::only_zeros_follow() {
+  for (std::uint64_t at = position_; at < size_; at += kWindow) {
+    QUIRE_TRY(const auto bytes, bytes_at(at, std::min(kWindow, size_ - at)));
+    const bool zero =
+        std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+    if (!zero) return false;
+  }
+  return true;
+}
+
+Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
+  Record record;
+  for (std::uint64_t at = position_; size_ - at >= kRecordHeadBytes + kEndMarkBytes; at += 8) {
+    QUIRE_TRY(const auto head, bytes_at(at, kRecordHeadBytes));
+    // Cheap tests first: nearly every place is not a record.
+    if (claimed_length(head, size_ - at) == 0) continue;
+    if (base::load_le<std::uint64_t>(head, 24) < lsn) continue;
+    QUIRE_TRY(const bool valid, decode_at(at, record));
+    if (valid) return true;
+  }
+  return false;
+}
+
+}  // namespace quire::vector

@@ -1,0 +1,312 @@
+// Creating and opening a store, and recovering what a crash left. The steps:
+// docs/formats/vector-store.md, "Creating" and "Opening".
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/try.hpp"
+#include "vector/replay.hpp"
+#include "vector/store_core.hpp"
+
+namespace quire::vector {
+
+namespace {
+
+Error error_at(ErrorCode code, const char* operation, const std::string& path, std::string detail) {
+  return Error(code, operation).with_path(path).with_detail(std::move(detail));
+}
+
+// The lock of the store's writer, held as long as the file is open.
+Result<std::unique_ptr<os::File>> take_writer_lock(os::FileSystem& file_system,
+                                                   const std::string& directory) {
+  const std::string path = os::join_path(directory, kLockName);
+  auto file = file_system.open(path, os::OpenMode::create_new);
+  if (!file && file.error().code() == ErrorCode::exists) {
+    file = file_system.open(path, os::OpenMode::read_write);
+  }
+  if (!file) return file;
+  if (auto locked = (*file)->try_lock(os::LockKind::exclusive); !locked) {
+    if (locked.error().code() != ErrorCode::busy) return std::unexpected(locked.error());
+    return std::unexpected(error_at(ErrorCode::busy, "open", directory,
+                                    "another process or handle has the store open for writing"));
+  }
+  return file;
+}
+
+// Makes the directory unless it is there, and empty but for what an unfinished creation leaves.
+Result<void> prepare_directory(os::FileSystem& file_system, const std::string& directory) {
+  auto made = file_system.make_directory(directory);
+  if (made) return {};
+  if (made.error().code() != ErrorCode::exists) return made;
+  QUIRE_TRY(const auto names, file_system.list(directory));
+  const std::array<std::string, 5> ours{kLockName, kManifestTemporaryName, rows_name(1),
+                                        slots_name(1), log_name(1)};
+  for (const std::string& name : names) {
+    if (name == kManifestName) {
+      return std::unexpected(
+          error_at(ErrorCode::exists, "create", directory, "there is a vector store here already"));
+    }
+    if (std::ranges::find(ours, name) == ours.end()) {
+      return std::unexpected(error_at(ErrorCode::exists, "create", directory,
+                                      "the directory is not empty: it has \"" + name + "\""));
+    }
+  }
+  return {};
+}
+
+Result<void> remove_if_there(os::FileSystem& file_system, const std::string& path) {
+  auto removed = file_system.remove(path);
+  if (!removed && removed.error().code() == ErrorCode::not_found) return {};
+  return removed;
+}
+
+Result<void> check_wanted(const std::string& directory, const Manifest& manifest,
+                          const OpenStoreOptions& wanted) {
+  const auto differs = [&](std::string what, std::string is, std::string asked) {
+    return std::unexpected(error_at(ErrorCode::mismatch, "open", directory,
+                                    "the store has " + what + " " + is + ", not " + asked));
+  };
+  if (wanted.dimension && *wanted.dimension != manifest.identity.dimension) {
+    return differs("dimension", std::to_string(manifest.identity.dimension),
+                   std::to_string(*wanted.dimension));
+  }
+  if (wanted.element_type && *wanted.element_type != manifest.identity.element_type) {
+    return differs("element type", std::string(to_string(manifest.identity.element_type)),
+                   std::string(to_string(*wanted.element_type)));
+  }
+  if (wanted.durability && *wanted.durability != manifest.durability) {
+    return differs("durability", std::string(to_string(manifest.durability)),
+                   std::string(to_string(*wanted.durability)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> StoreCore::create(os::FileSystem& file_system, const std::string& directory,
+                               const VectorStoreOptions& options) {
+  if (options.dimension == 0 || options.dimension > kMaxDimension) {
+    return std::unexpected(error_at(ErrorCode::invalid_argument, "create", directory,
+                                    "a dimension is 1 to " + std::to_string(kMaxDimension) +
+                                        ", not " + std::to_string(options.dimension)));
+  }
+  QUIRE_CHECK(prepare_directory(file_system, directory));
+  QUIRE_TRY(const auto lock, take_writer_lock(file_system, directory));
+  // Another creation may have finished before the lock was ours.
+  QUIRE_CHECK(prepare_directory(file_system, directory));
+  for (const std::string& name : {rows_name(1), slots_name(1), log_name(1)}) {
+    QUIRE_CHECK(remove_if_there(file_system, os::join_path(directory, name)));
+  }
+
+  Manifest manifest;
+  manifest.identity = {.id = random_store_id(),
+                       .dimension = options.dimension,
+                       .element_type = options.element_type};
+  manifest.durability = options.durability;
+  QUIRE_CHECK(RowFile::create(file_system, directory, manifest.identity, manifest.generation));
+  QUIRE_CHECK(SlotFile::create(file_system, directory, manifest.identity, manifest.generation));
+  // Syncs the directory too, so that every file is there before the manifest says so.
+  QUIRE_CHECK(LogWriter::create(file_system, directory, manifest.identity, manifest.first_log, 1));
+  QUIRE_CHECK(replace_manifest(file_system, directory, manifest));
+  return file_system.sync_directory(os::parent_directory(directory));
+}
+
+StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMode mode,
+                     const OpenStoreOptions& options, const Manifest& manifest)
+    : file_system_(file_system),
+      directory_(std::move(directory)),
+      mode_(mode),
+      options_(options),
+      identity_(manifest.identity),
+      durability_(manifest.durability),
+      manifest_(manifest),
+      checkpoint_at_(options.checkpoint_log_bytes) {}
+
+Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
+                                                   const std::string& directory, StoreMode mode,
+                                                   const OpenStoreOptions& options) {
+  // A reader beside a writer may find a file gone, or half a record, because the writer moved on: it
+  // looks again, and believes in damage only when it sees the same store damaged again and again.
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    QUIRE_TRY(Manifest manifest, read_manifest(file_system, directory));
+    QUIRE_CHECK(check_wanted(directory, manifest, options));
+    std::unique_ptr<os::File> lock;
+    if (mode == StoreMode::read_write) {
+      QUIRE_TRY(lock, take_writer_lock(file_system, directory));
+      // The last writer may have changed it before the lock was ours.
+      QUIRE_TRY(manifest, read_manifest(file_system, directory));
+    }
+    std::unique_ptr<StoreCore> core(
+        new StoreCore(file_system, directory, mode, options, manifest));
+    Result<void> loaded;
+    {
+      const base::MutexLock hold(core->write_mutex_);
+      core->lock_ = std::move(lock);
+      loaded = core->load();
+    }
+    if (loaded) return core;
+    const ErrorCode code = loaded.error().code();
+    const bool may_be_a_race = mode == StoreMode::read_only && attempt < kAttempts &&
+                               (code == ErrorCode::corrupt || code == ErrorCode::truncated ||
+                                code == ErrorCode::not_found);
+    if (!may_be_a_race) return std::unexpected(std::move(loaded).error());
+    std::this_thread::sleep_for(std::chrono::milliseconds(attempt));
+  }
+}
+
+Result<void> StoreCore::load() {
+  const bool writes = mode_ == StoreMode::read_write;
+  const os::OpenMode mode = writes ? os::OpenMode::read_write : os::OpenMode::read;
+  QUIRE_TRY(rows_, RowFile::open(file_system_, directory_, manifest_, mode));
+  QUIRE_TRY(slots_, SlotFile::open(file_system_, directory_, manifest_, mode));
+  QUIRE_CHECK(load_slots());
+  next_row_ = manifest_.row_limit;
+  return writes ? recover() : load_read_only();
+}
+
+Result<void> StoreCore::load_slots() {
+  std::optional<Error> damage;
+  const auto note = [&](ByteRange range, std::string what) {
+    if (damage) return;
+    damage = error_at(ErrorCode::corrupt, "open", slots_->path(), std::move(what)).with_range(range);
+  };
+  std::uint64_t index = 0;
+  std::uint64_t last_lsn = 0;
+  const auto visit = [&](const SlotEntry& entry) {
+    const bool row_fits =
+        entry.kind == OperationKind::remove || entry.row < manifest_.row_limit;
+    if (!row_fits || entry.lsn < last_lsn || entry.lsn > manifest_.checkpoint_lsn) {
+      note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
+           "entry " + std::to_string(index) + " has an impossible value");
+      return;
+    }
+    last_lsn = entry.lsn;
+    ++index;
+    catalog_->apply(entry);
+  };
+  QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
+  if (damage) return std::unexpected(*std::move(damage));
+  if (catalog_->live() != manifest_.live) {
+    return std::unexpected(error_at(ErrorCode::corrupt, "open", slots_->path(),
+                                    "the entries have " + std::to_string(catalog_->live()) +
+                                        " live ids, the manifest says " +
+                                        std::to_string(manifest_.live)));
+  }
+  return {};
+}
+
+void StoreCore::apply(const ReplayedBatch& batch) {
+  for (const Operation& operation : batch.operations) {
+    catalog_->apply({.kind = operation.kind,
+                     .id = operation.id,
+                     .row = operation.row,
+                     .lsn = batch.lsn,
+                     .row_checksum = operation.row_checksum});
+    if (operation.kind == OperationKind::put) next_row_ = std::max(next_row_, operation.row + 1);
+  }
+}
+
+Result<void> StoreCore::write_carried_rows(const ReplayedBatch& batch) {
+  if (!batch.carries_rows) return {};
+  const auto stride = static_cast<std::size_t>(identity_.stride());
+  std::size_t at = 0;
+  for (const Operation& operation : batch.operations) {
+    if (operation.kind != OperationKind::put) continue;
+    QUIRE_CHECK(rows_->write(operation.row, std::span(batch.carried_rows).subspan(at, stride)));
+    at += stride;
+  }
+  return {};
+}
+
+Result<void> StoreCore::recover() {
+  QUIRE_TRY(ReplayOutcome outcome,
+            replay_logs(file_system_, directory_, manifest_, *rows_,
+                        [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
+                          auto written = write_carried_rows(batch);
+                          if (written) apply(batch);
+                          return written;
+                        }));
+  lsn_ = outcome.last_lsn;
+  recovery_.replayed_batches = outcome.batches;
+  recovery_.dropped_bytes = outcome.dropped_bytes;
+  recovery_.dropped_from = std::move(outcome.dropped_from);
+
+  if (outcome.log_is_empty) {
+    QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_,
+                                          manifest_.first_log));
+  } else {
+    // Invariant 2 of store_core.hpp: what was replayed is durable before the next log is made.
+    QUIRE_CHECK(rows_->sync());
+    QUIRE_CHECK(sync_replayed_logs(outcome.next_log_number));
+    QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_,
+                                      outcome.next_log_number, lsn_ + 1));
+    QUIRE_CHECK(checkpoint_locked());
+  }
+  durable_lsn_ = lsn_;
+  remove_leftovers();
+  QUIRE_TRY(auto map, rows_->map(next_row_));
+  publish(std::move(map));
+  return {};
+}
+
+Result<void> StoreCore::sync_replayed_logs(std::uint64_t next_log) {
+  for (std::uint64_t number = manifest_.first_log; number < next_log; ++number) {
+    QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
+                                           os::OpenMode::read_write));
+    QUIRE_CHECK(file->sync());
+  }
+  return {};
+}
+
+// Files of unfinished operations. Best effort: they are in nobody's way.
+void StoreCore::remove_leftovers() {
+  const auto names = file_system_.list(directory_);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    std::uint64_t number = 0;
+    const bool old_log = parse_log_name(name, number) && number < manifest_.first_log;
+    if (!old_log && name != kManifestTemporaryName) continue;
+    if (file_system_.remove(os::join_path(directory_, name))) {
+      recovery_.removed_files.push_back(name);
+    }
+  }
+}
+
+Result<void> StoreCore::load_read_only() {
+  std::vector<ReplayedBatch> carried;
+  QUIRE_TRY(ReplayOutcome outcome,
+            replay_logs(file_system_, directory_, manifest_, *rows_,
+                        [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
+                          apply(batch);
+                          if (batch.carries_rows) carried.push_back(batch);
+                          return Result<void>();
+                        }));
+  lsn_ = durable_lsn_ = outcome.last_lsn;
+  replayed_log_bytes_ = outcome.log_bytes;
+  recovery_.replayed_batches = outcome.batches;
+  recovery_.dropped_bytes = outcome.dropped_bytes;
+  recovery_.dropped_from = std::move(outcome.dropped_from);
+
+  if (carried.empty()) {
+    QUIRE_TRY(auto map, rows_->map(next_row_));
+    publish(std::move(map));
+    return {};
+  }
+  QUIRE_TRY(auto map, rows_->map_private(next_row_));
+  const auto stride = static_cast<std::size_t>(identity_.stride());
+  for (const ReplayedBatch& batch : carried) {
+    std::size_t at = 0;
+    for (const Operation& operation : batch.operations) {
+      if (operation.kind != OperationKind::put) continue;
+      QUIRE_CHECK(map->patch(operation.row, std::span(batch.carried_rows).subspan(at, stride)));
+      at += stride;
+    }
+  }
+  publish(std::move(map));
+  return {};
+}
+
+}  // namespace quire::vector

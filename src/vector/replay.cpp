@@ -1,0 +1,215 @@
+#include "vector/replay.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/checksum.hpp"
+#include "base/try.hpp"
+#include "vector/log_reader.hpp"
+
+namespace quire::vector {
+
+namespace {
+
+std::unexpected<Error> damage(std::string path, ByteRange range, std::string what) {
+  return std::unexpected(Error(ErrorCode::corrupt, "open")
+                             .with_path(std::move(path))
+                             .with_range(range)
+                             .with_detail(std::move(what)));
+}
+
+class Replayer {
+ public:
+  Replayer(os::FileSystem& file_system, const std::string& directory, const Manifest& manifest,
+           const RowFile& rows, const BatchVisitor& visit)
+      : file_system_(file_system),
+        directory_(directory),
+        manifest_(manifest),
+        rows_(rows),
+        visit_(visit),
+        expected_(manifest.checkpoint_lsn + 1) {}
+
+  Result<ReplayOutcome> run() {
+    QUIRE_CHECK(open_logs());
+    for (std::size_t i = 0; i < logs_.size(); ++i) {
+      const bool is_last = i + 1 == logs_.size();
+      const std::uint64_t end_lsn = is_last ? std::numeric_limits<std::uint64_t>::max()
+                                            : logs_[i + 1].header().first_lsn;
+      QUIRE_CHECK(replay(logs_[i], end_lsn));
+      outcome_.log_bytes += logs_[i].position() - kHeaderBytes;
+      if (is_last) {
+        QUIRE_CHECK(judge_tail(logs_[i]));
+      } else if (expected_ < end_lsn) {
+        return damage(logs_[i].path(), {logs_[i].position(), 0},
+                      "the record of batch " + std::to_string(expected_) +
+                          " is missing or damaged, and the next log begins with batch " +
+                          std::to_string(end_lsn));
+      }
+    }
+    outcome_.last_lsn = expected_ - 1;
+    outcome_.log_is_empty = logs_.size() == 1 && outcome_.log_bytes == 0 &&
+                            outcome_.dropped_bytes == 0 && !ignored_log_;
+    return std::move(outcome_);
+  }
+
+ private:
+  // Every log from the manifest's first on, without a gap.
+  Result<void> open_logs() {
+    QUIRE_TRY(const auto names, file_system_.list(directory_));
+    std::vector<std::uint64_t> numbers;
+    for (const std::string& name : names) {
+      std::uint64_t number = 0;
+      if (parse_log_name(name, number) && number >= manifest_.first_log) numbers.push_back(number);
+    }
+    std::ranges::sort(numbers);
+    for (std::size_t i = 0; i == 0 || i < numbers.size(); ++i) {
+      const std::uint64_t wanted = manifest_.first_log + i;
+      if (i == numbers.size() || numbers[i] != wanted) {
+        return damage(os::join_path(directory_, log_name(wanted)), {0, 0}, "the log is missing");
+      }
+      const bool is_last = i + 1 == numbers.size();
+      auto log = LogReader::open(file_system_, directory_, manifest_.identity, wanted);
+      if (log) {
+        logs_.push_back(*std::move(log));
+        outcome_.next_log_number = wanted + 1;
+        continue;
+      }
+      if (!is_last || i == 0) return std::unexpected(std::move(log).error());
+      QUIRE_CHECK(check_unfinished(wanted, std::move(log).error()));
+    }
+    return {};
+  }
+
+  // A last log without a valid header was being made when the power went, if nothing is behind the
+  // header; else it had records and is damaged.
+  Result<void> check_unfinished(std::uint64_t number, Error header_error) {
+    const bool about_content = header_error.code() == ErrorCode::corrupt ||
+                               header_error.code() == ErrorCode::truncated;
+    if (!about_content) return std::unexpected(std::move(header_error));
+    QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
+                                           os::OpenMode::read));
+    QUIRE_TRY(const os::FileInfo info, file->info());
+    std::vector<std::byte> block(std::size_t{64} << 10);
+    for (std::uint64_t at = kHeaderBytes; at < info.size; at += block.size()) {
+      const auto bytes = std::span(block).first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), info.size - at)));
+      QUIRE_CHECK(file->read_exactly(at, bytes));
+      if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) {
+        return std::unexpected(std::move(header_error));
+      }
+    }
+    ignored_log_ = true;
+    return {};
+  }
+
+  // Takes records until `end_lsn`, or until there is no further one that counts.
+  Result<void> replay(LogReader& log, std::uint64_t end_lsn) {
+    Record record;
+    while (expected_ < end_lsn) {
+      QUIRE_TRY(const bool valid, log.peek(record));
+      if (!valid || record.head.lsn != expected_ || record.head.part != parts_ ||
+          record.head.generation != manifest_.generation) {
+        return {};
+      }
+      if (record.head.kind == RecordKind::rows_in_file) {
+        QUIRE_TRY(const bool intact, rows_are_intact(record.operations));
+        if (!intact) return {};
+      }
+      log.advance(record);
+      QUIRE_CHECK(take(record));
+    }
+    return {};
+  }
+
+  Result<void> take(Record& record) {
+    batch_.lsn = record.head.lsn;
+    batch_.carries_rows = record.head.kind == RecordKind::inline_rows;
+    batch_.operations.insert(batch_.operations.end(), record.operations.begin(),
+                             record.operations.end());
+    batch_.carried_rows.insert(batch_.carried_rows.end(), record.rows.begin(), record.rows.end());
+    ++parts_;
+    if (!record.head.last_part) return {};
+    QUIRE_CHECK(visit_(batch_));
+    ++outcome_.batches;
+    ++expected_;
+    forget_parts();
+    return {};
+  }
+
+  void forget_parts() {
+    parts_ = 0;
+    batch_ = {};
+  }
+
+  Result<bool> rows_are_intact(const std::vector<Operation>& operations) const {
+    const auto stride = static_cast<std::size_t>(rows_.stride());
+    const std::size_t most = std::max<std::size_t>((std::size_t{1} << 20) / stride, 1);
+    std::vector<std::byte> rows;
+    for (std::size_t first = 0; first < operations.size();) {
+      if (operations[first].kind != OperationKind::put) {
+        ++first;
+        continue;
+      }
+      // A run of consecutive rows is read at once.
+      std::size_t count = 1;
+      while (count < most && first + count < operations.size() &&
+             operations[first + count].kind == OperationKind::put &&
+             operations[first + count].row == operations[first].row + count) {
+        ++count;
+      }
+      rows.resize(count * stride);
+      if (auto read = rows_.read(operations[first].row, rows); !read) {
+        if (read.error().code() == ErrorCode::truncated) return false;
+        return std::unexpected(std::move(read).error());
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto row = std::span<const std::byte>(rows).subspan(i * stride, stride);
+        if (base::checksum(row) != operations[first + i].row_checksum) return false;
+      }
+      first += count;
+    }
+    return true;
+  }
+
+  // What follows the last record of the last log: nothing, a torn tail, or damage.
+  Result<void> judge_tail(LogReader& log) {
+    const bool has_parts = parts_ > 0;
+    forget_parts();
+    QUIRE_TRY(const bool clean, log.only_zeros_follow());
+    if (clean && !has_parts) return {};
+    QUIRE_TRY(const bool was_durable, log.proves_durable(expected_));
+    if (was_durable) {
+      return damage(log.path(), {log.position(), log.size() - log.position()},
+                    "the record of batch " + std::to_string(expected_) +
+                        " is damaged, or the rows it names are; a later record says that it was "
+                        "durable");
+    }
+    outcome_.dropped_bytes = std::max<std::uint64_t>(log.size() - log.position(), 1);
+    outcome_.dropped_from = log.path();
+    return {};
+  }
+
+  os::FileSystem& file_system_;
+  const std::string& directory_;
+  const Manifest& manifest_;
+  const RowFile& rows_;
+  const BatchVisitor& visit_;
+
+  std::vector<LogReader> logs_;
+  std::uint64_t expected_;   // LSN of the next batch
+  std::uint32_t parts_ = 0;  // of it that were read
+  ReplayedBatch batch_;
+  ReplayOutcome outcome_;
+  bool ignored_log_ = false;
+};
+
+}  // namespace
+
+Result<ReplayOutcome> replay_logs(os::FileSystem& file_system, const std::string& directory,
+                                  const Manifest& manifest, const RowFile& rows,
+                                  const BatchVisitor& visit) {
+  return Replayer(file_system, directory, manifest, rows, visit).run();
+}
+
+}  // namespace quire::vector

@@ -1,0 +1,46 @@
+// Replay: reads the batches since the last checkpoint out of the logs, and tells a torn tail from
+// damage. The rules: docs/formats/vector-store.md, "Opening", step 3.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "os/file_system.hpp"
+#include "vector/format.hpp"
+#include "vector/log_record.hpp"
+#include "vector/row_file.hpp"
+
+namespace quire::vector {
+
+// A batch as the logs tell it.
+struct ReplayedBatch {
+  std::uint64_t lsn = 0;
+  std::vector<Operation> operations;
+  // If `carries_rows`: the rows of the puts, in order, dense. Else they are in the rows file.
+  std::vector<std::byte> carried_rows;
+  bool carries_rows = false;
+};
+
+struct ReplayOutcome {
+  std::uint64_t batches = 0;
+  std::uint64_t last_lsn = 0;         // of the last batch replayed, or the checkpoint's
+  std::uint64_t next_log_number = 1;  // above every log that exists
+  std::uint64_t log_bytes = 0;        // of records
+  // True if the one log there is holds nothing, so that it can be gone on with.
+  bool log_is_empty = false;
+  std::uint64_t dropped_bytes = 0;
+  std::string dropped_from;
+};
+
+using BatchVisitor = std::function<Result<void>(const ReplayedBatch&)>;
+
+// Calls `visit` for each whole batch after the manifest's checkpoint, in order.
+// Errors: corrupt (damage: something durable is missing), those of `visit`, io.
+[[nodiscard]] Result<ReplayOutcome> replay_logs(os::FileSystem& file_system,
+                                                const std::string& directory,
+                                                const Manifest& manifest, const RowFile& rows,
+                                                const BatchVisitor& visit);
+
+}  // namespace quire::vector

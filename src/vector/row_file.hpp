@@ -1,0 +1,87 @@
+// RowFile: gen-N.rows, written by calls and read through a map.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "os/file_system.hpp"
+#include "vector/format.hpp"
+
+namespace quire::vector {
+
+// The rows as memory. Immutable but for `patch`; shared by the views that show it.
+class RowMap {
+ public:
+  RowMap(os::Mapping mapping, std::uint64_t stride, std::string path)
+      : mapping_(std::move(mapping)), stride_(stride), path_(std::move(path)) {}
+
+  // Row `row`, which must be below the limit that the map was made for.
+  const std::byte* row(std::uint64_t row) const noexcept {
+    return mapping_.data() + kHeaderBytes + row * stride_;
+  }
+  std::uint64_t stride() const noexcept { return stride_; }
+  // True if rows below `limit` lie inside the map.
+  bool covers(std::uint64_t limit) const noexcept {
+    return limit <= (mapping_.size() - kHeaderBytes) / stride_;
+  }
+  // Copies out of row `row`. Errors: truncated or io, if the page cannot be read.
+  [[nodiscard]] Result<void> read(std::uint64_t row, std::span<std::byte> out) const;
+  // Stores into a private copy of the row. REQUIRES: the map is private_copy, nobody reads yet.
+  [[nodiscard]] Result<void> patch(std::uint64_t row, std::span<const std::byte> bytes);
+  // The error for a page of `row` that faulted.
+  [[nodiscard]] Error fault(const char* operation, std::uint64_t row) const;
+  // The error for a row that is not what was put under `id`.
+  [[nodiscard]] Error damage(const char* operation, std::uint64_t row, std::uint64_t id) const;
+
+ private:
+  os::Mapping mapping_;
+  std::uint64_t stride_;
+  std::string path_;
+};
+
+// One thread writes. Rows may be written while views read others.
+class RowFile {
+ public:
+  // Makes the file with its header and syncs it (not the directory).
+  [[nodiscard]] static Result<std::unique_ptr<RowFile>> create(os::FileSystem& file_system,
+                                                               const std::string& directory,
+                                                               const StoreIdentity& identity,
+                                                               std::uint64_t generation);
+  // Opens and checks that the header fits and rows below `row_limit` are there.
+  [[nodiscard]] static Result<std::unique_ptr<RowFile>> open(os::FileSystem& file_system,
+                                                             const std::string& directory,
+                                                             const Manifest& manifest,
+                                                             os::OpenMode mode);
+
+  const std::string& path() const noexcept { return file_->path(); }
+  std::uint64_t stride() const noexcept { return stride_; }
+
+  // Writes dense rows from `first_row` on, allocating ahead. Errors: no_space, io.
+  [[nodiscard]] Result<void> write(std::uint64_t first_row, std::span<const std::byte> rows);
+  // Reads dense rows. Errors: truncated, io.
+  [[nodiscard]] Result<void> read(std::uint64_t first_row, std::span<std::byte> out) const;
+  [[nodiscard]] Result<void> sync() { return file_->sync(); }
+  // Gives back what was allocated ahead beyond `row_limit` rows.
+  [[nodiscard]] Result<void> trim(std::uint64_t row_limit);
+
+  // A map of at least `row_limit` rows, with room to grow: the last one as long as it reaches.
+  [[nodiscard]] Result<std::shared_ptr<const RowMap>> map(std::uint64_t row_limit);
+  // A private map whose rows can be patched.
+  [[nodiscard]] Result<std::shared_ptr<RowMap>> map_private(std::uint64_t row_limit);
+
+ private:
+  RowFile(std::unique_ptr<os::File> file, std::uint64_t stride, std::uint64_t size)
+      : file_(std::move(file)), stride_(stride), size_(size) {}
+
+  std::uint64_t offset_of(std::uint64_t row) const noexcept { return kHeaderBytes + row * stride_; }
+  void allocate_ahead(std::uint64_t end);
+
+  std::unique_ptr<os::File> file_;
+  std::uint64_t stride_;
+  std::uint64_t size_;  // of the file, allocated space included
+  std::shared_ptr<const RowMap> map_;
+};
+
+}  // namespace quire::vector

@@ -1,0 +1,52 @@
+// SlotFile: gen-N.slots, the list of puts and removes that checkpoints append to.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "os/file_system.hpp"
+#include "vector/catalog.hpp"
+#include "vector/format.hpp"
+
+namespace quire::vector {
+
+// One thread at a time.
+class SlotFile {
+ public:
+  // Makes the file with its header and syncs it (not the directory).
+  [[nodiscard]] static Result<std::unique_ptr<SlotFile>> create(os::FileSystem& file_system,
+                                                                const std::string& directory,
+                                                                const StoreIdentity& identity,
+                                                                std::uint64_t generation);
+  [[nodiscard]] static Result<std::unique_ptr<SlotFile>> open(os::FileSystem& file_system,
+                                                              const std::string& directory,
+                                                              const Manifest& manifest,
+                                                              os::OpenMode mode);
+
+  using EntryVisitor = std::function<void(const SlotEntry&)>;
+  using DamageVisitor = std::function<void(ByteRange, std::string what)>;
+
+  // Reads the first `count` entries in order: the good ones go to `visit`, the place of each bad one to
+  // `damaged`. Errors: truncated, io.
+  [[nodiscard]] Result<void> read(std::uint64_t count, const EntryVisitor& visit,
+                                  const DamageVisitor& damaged) const;
+
+  // Writes versions [first, end) of the catalog as entries first to end - 1, and syncs.
+  // Errors: no_space, io.
+  [[nodiscard]] Result<void> append(const Catalog& catalog, std::uint64_t first, std::uint64_t end);
+
+  // True if an earlier sync of the file failed: it cannot be relied on until it is opened again.
+  [[nodiscard]] bool sync_has_failed() const { return file_->sync_has_failed(); }
+  const std::string& path() const noexcept { return file_->path(); }
+
+ private:
+  SlotFile(std::unique_ptr<os::File> file, std::uint64_t salt)
+      : file_(std::move(file)), salt_(salt) {}
+
+  std::unique_ptr<os::File> file_;
+  std::uint64_t salt_;
+};
+
+}  // namespace quire::vector

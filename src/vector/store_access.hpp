@@ -1,0 +1,23 @@
+// StoreAccess: a vector store over any file system. For the tests, and for rooms that build on stores.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "os/file_system.hpp"
+#include "quire/vector_store.hpp"
+#include "vector/store_core.hpp"
+
+namespace quire::vector {
+
+struct StoreAccess {
+  [[nodiscard]] static Result<VectorStore> create(os::FileSystem& file_system,
+                                                  const std::string& directory,
+                                                  const VectorStoreOptions& options,
+                                                  const OpenStoreOptions& open_options = {});
+  [[nodiscard]] static Result<VectorStore> open(os::FileSystem& file_system,
+                                                const std::string& directory, StoreMode mode,
+                                                const OpenStoreOptions& options = {});
+};
+
+}  // namespace quire::vector

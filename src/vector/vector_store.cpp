@@ -1,0 +1,249 @@
+#include "quire/vector_store.hpp"
+
+#include <array>
+#include <utility>
+
+#include "base/try.hpp"
+#include "vector/store_access.hpp"
+#include "vector/store_core.hpp"
+
+namespace quire {
+
+namespace vector {
+
+Result<VectorStore> StoreAccess::create(os::FileSystem& file_system, const std::string& directory,
+                                        const VectorStoreOptions& options,
+                                        const OpenStoreOptions& open_options) {
+  QUIRE_CHECK(StoreCore::create(file_system, directory, options));
+  return open(file_system, directory, StoreMode::read_write, open_options);
+}
+
+Result<VectorStore> StoreAccess::open(os::FileSystem& file_system, const std::string& directory,
+                                      StoreMode mode, const OpenStoreOptions& options) {
+  QUIRE_TRY(auto core, StoreCore::open(file_system, directory, mode, options));
+  return VectorStore(std::move(core));
+}
+
+}  // namespace vector
+
+inline namespace v0 {
+
+namespace {
+
+template <class Enum>
+using Names = std::array<std::pair<Enum, std::string_view>, 3>;
+
+constexpr Names<Durability> kDurabilities{{{Durability::power_loss, "power_loss"},
+                                           {Durability::process_crash, "process_crash"},
+                                           {Durability::checkpoint_only, "checkpoint_only"}}};
+constexpr Names<Metric> kMetrics{
+    {{Metric::l2, "l2"}, {Metric::inner_product, "ip"}, {Metric::cosine, "cosine"}}};
+
+template <class Enum>
+std::string_view name_of(const Names<Enum>& names, Enum value) noexcept {
+  for (const auto& [known, name] : names) {
+    if (known == value) return name;
+  }
+  return "?";
+}
+
+template <class Enum>
+std::optional<Enum> from_name(const Names<Enum>& names, std::string_view wanted) noexcept {
+  for (const auto& [value, name] : names) {
+    if (name == wanted) return value;
+  }
+  return std::nullopt;
+}
+
+Error closed(const char* operation) {
+  return Error(ErrorCode::closed, operation).with_detail("the store was moved from");
+}
+
+// Checks that `vector` is `rows` rows of the store.
+Result<void> check_rows(const vector::StoreCore& core, ElementType type, std::size_t bytes,
+                        std::size_t rows) {
+  const vector::StoreIdentity& identity = core.identity();
+  const auto mismatch = [&](std::string why) {
+    return std::unexpected(Error(ErrorCode::mismatch, "put")
+                               .with_path(core.directory())
+                               .with_detail(std::move(why)));
+  };
+  if (type != identity.element_type) {
+    return mismatch("the store's vectors are " + std::string(to_string(identity.element_type)) +
+                    ", this one is " + std::string(to_string(type)));
+  }
+  const auto stride = static_cast<std::size_t>(identity.stride());
+  // By division: rows * stride could overflow.
+  if (bytes % stride == 0 && bytes / stride == rows) return {};
+  const std::size_t element = element_size(identity.element_type);
+  return mismatch("expected " + std::to_string(rows) + " x " +
+                  std::to_string(identity.dimension) + " elements, got " +
+                  std::to_string(bytes / element));
+}
+
+}  // namespace
+
+std::string_view to_string(Durability durability) noexcept {
+  return name_of(kDurabilities, durability);
+}
+std::optional<Durability> durability_from_string(std::string_view name) noexcept {
+  return from_name(kDurabilities, name);
+}
+std::string_view to_string(Metric metric) noexcept { return name_of(kMetrics, metric); }
+std::optional<Metric> metric_from_string(std::string_view name) noexcept {
+  return from_name(kMetrics, name);
+}
+
+void WriteBatch::put(std::uint64_t id, VectorRef vector) {
+  operations_.push_back({.id = id,
+                         .offset = bytes_.size(),
+                         .length = vector.bytes().size(),
+                         .type = vector.element_type(),
+                         .is_put = true});
+  bytes_.insert(bytes_.end(), vector.bytes().begin(), vector.bytes().end());
+}
+
+void WriteBatch::remove(std::uint64_t id) {
+  operations_.push_back(
+      {.id = id, .offset = 0, .length = 0, .type = ElementType::f32, .is_put = false});
+}
+
+void WriteBatch::clear() noexcept {
+  operations_.clear();
+  bytes_.clear();
+}
+
+Result<VectorStore> VectorStore::create(const std::filesystem::path& directory,
+                                        const VectorStoreOptions& options,
+                                        const OpenStoreOptions& open_options) {
+  return vector::StoreAccess::create(os::real_file_system(), directory.string(), options,
+                                     open_options);
+}
+
+Result<VectorStore> VectorStore::open(const std::filesystem::path& directory,
+                                      const OpenStoreOptions& options) {
+  return vector::StoreAccess::open(os::real_file_system(), directory.string(),
+                                   vector::StoreMode::read_write, options);
+}
+
+Result<VectorStore> VectorStore::open_or_create(const std::filesystem::path& directory,
+                                                const VectorStoreOptions& options,
+                                                const OpenStoreOptions& open_options) {
+  OpenStoreOptions wanted = open_options;
+  wanted.dimension = options.dimension;
+  wanted.element_type = options.element_type;
+  wanted.durability = options.durability;
+  auto opened = open(directory, wanted);
+  if (opened || opened.error().code() != ErrorCode::not_found) return opened;
+  auto created = create(directory, options, open_options);
+  if (created || created.error().code() != ErrorCode::exists) return created;
+  // Someone else created it first, or there are other files: open says which.
+  auto again = open(directory, wanted);
+  return again || again.error().code() != ErrorCode::not_found ? std::move(again)
+                                                               : std::move(created);
+}
+
+Result<VectorStore> VectorStore::open_read_only(const std::filesystem::path& directory,
+                                                const OpenStoreOptions& options) {
+  return vector::StoreAccess::open(os::real_file_system(), directory.string(),
+                                   vector::StoreMode::read_only, options);
+}
+
+VectorStore::VectorStore(std::unique_ptr<vector::StoreCore> core) noexcept
+    : core_(std::move(core)) {}
+VectorStore::VectorStore(VectorStore&&) noexcept = default;
+VectorStore& VectorStore::operator=(VectorStore&&) noexcept = default;
+VectorStore::~VectorStore() = default;
+
+Result<void> VectorStore::put(std::uint64_t id, VectorRef vector) {
+  return put_batch({&id, 1}, vector);
+}
+
+Result<void> VectorStore::put_batch(std::span<const std::uint64_t> ids, VectorRef rows) {
+  if (!core_) return std::unexpected(closed("put"));
+  QUIRE_CHECK(check_rows(*core_, rows.element_type(), rows.bytes().size(), ids.size()));
+  const auto stride = static_cast<std::size_t>(core_->identity().stride());
+  std::vector<vector::Change> changes;
+  changes.reserve(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    changes.push_back({.kind = vector::OperationKind::put,
+                       .id = ids[i],
+                       .row = rows.bytes().subspan(i * stride, stride)});
+  }
+  return core_->commit(std::move(changes));
+}
+
+Result<void> VectorStore::write(const WriteBatch& batch) {
+  if (!core_) return std::unexpected(closed("write"));
+  std::vector<vector::Change> changes;
+  changes.reserve(batch.size());
+  for (const WriteBatch::Operation& operation : batch.operations_) {
+    if (!operation.is_put) {
+      changes.push_back({.kind = vector::OperationKind::remove, .id = operation.id, .row = {}});
+      continue;
+    }
+    QUIRE_CHECK(check_rows(*core_, operation.type, operation.length, 1));
+    changes.push_back(
+        {.kind = vector::OperationKind::put,
+         .id = operation.id,
+         .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
+  }
+  return core_->commit(std::move(changes));
+}
+
+Result<bool> VectorStore::remove(std::uint64_t id) {
+  if (!core_) return std::unexpected(closed("remove"));
+  return core_->remove(id);
+}
+
+Result<void> VectorStore::get(std::uint64_t id, std::span<std::byte> out) const {
+  if (!core_) return std::unexpected(closed("get"));
+  return core_->get(id, out);
+}
+
+Result<std::vector<std::byte>> VectorStore::get_bytes(std::uint64_t id, ElementType type) const {
+  if (!core_) return std::unexpected(closed("get"));
+  if (type != element_type()) {
+    return std::unexpected(Error(ErrorCode::mismatch, "get")
+                               .with_path(core_->directory())
+                               .with_detail("the store's vectors are " +
+                                            std::string(to_string(element_type()))));
+  }
+  std::vector<std::byte> row(static_cast<std::size_t>(core_->identity().stride()));
+  QUIRE_CHECK(core_->get(id, row));
+  return row;
+}
+
+ReadView VectorStore::view() const { return ReadView(core_->view()); }
+
+Result<void> VectorStore::sync() {
+  if (!core_) return std::unexpected(closed("sync"));
+  return core_->sync();
+}
+
+Result<void> VectorStore::checkpoint() {
+  if (!core_) return std::unexpected(closed("checkpoint"));
+  return core_->checkpoint();
+}
+
+Result<void> VectorStore::close() {
+  if (!core_) return std::unexpected(closed("close"));
+  return core_->close();
+}
+
+Result<VerifyReport> VectorStore::verify(const ProgressCallback& progress) const {
+  if (!core_) return std::unexpected(closed("verify"));
+  return core_->verify(progress);
+}
+
+Result<StoreInfo> VectorStore::info() const {
+  if (!core_) return std::unexpected(closed("info"));
+  return core_->info();
+}
+
+const RecoveryReport& VectorStore::recovery() const noexcept { return core_->recovery(); }
+std::uint32_t VectorStore::dimension() const noexcept { return core_->identity().dimension; }
+ElementType VectorStore::element_type() const noexcept { return core_->identity().element_type; }
+
+}  // namespace v0
+}  // namespace quire

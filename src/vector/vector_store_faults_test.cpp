@@ -1,0 +1,1 @@
+#include "vector/store_test_fixture.hpp"
