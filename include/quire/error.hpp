@@ -27,31 +27,31 @@ inline namespace v0 {
 
 // Why an operation failed: one table for the whole library.
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,        // a value that no state of the system could make right
-  out_of_range,            // a range past the end of a file, a map or an object
-  misaligned,              // an offset or address that the type asked for cannot have
-  wrong_mode,              // writing what was opened read-only, and the like
-  not_found,               // no such file, id or object; a directory that holds no store
-  exists,                  // what was to be created is there already
-  permission,              // the operating system or the server forbids it
-  busy,                    // someone else holds it: a second writer, a pinned range
-  no_space,                // the disk, quota or tmpfs is full
-  io,                      // the device or file system failed
-  truncated,               // the file is shorter than it was or says it is
-  changed,                 // the object is not the version that was opened
-  corrupt,                 // a checksum or structure is wrong: damage was found, and not served
-  format_version,          // written by a newer version of Quire
-  mismatch,                // dimension, element type or identity differ from what is stored
-  capacity,                // a limit of this object is reached (reserved address space, 2^40 rows)
-  unsupported,             // this file system, build or format cannot do it
-  read_only_after_error,   // an earlier sync failed; writing is refused until it is opened again
-  outcome_unknown,         // a sync failed: the batch is whole or absent after opening again
-  denied_by_policy,        // the URL policy forbids it
-  unauthenticated,         // credentials are missing or refused
-  timeout,                 // the deadline passed
-  network,                 // the connection failed
-  cancelled,               // the caller asked to stop
-  closed,                  // the handle was closed or moved from
+  invalid_argument,       // a value that no state of the system could make right
+  out_of_range,           // a range past the end of a file, a map or an object
+  misaligned,             // an offset or address that the type asked for cannot have
+  wrong_mode,             // writing what was opened read-only, and the like
+  not_found,              // no such file, id or object; a directory that holds no store
+  exists,                 // what was to be created is there already
+  permission,             // the operating system or the server forbids it
+  busy,                   // someone else holds it: a second writer, a pinned range
+  no_space,               // the disk, quota or tmpfs is full
+  io,                     // the device or file system failed
+  truncated,              // the file is shorter than it was or says it is
+  changed,                // the object is not the version that was opened
+  corrupt,                // a checksum or structure is wrong: damage was found, and not served
+  format_version,         // written by a newer version of Quire
+  mismatch,               // dimension, element type or identity differ from what is stored
+  capacity,               // a limit of this object is reached (reserved address space, 2^40 rows)
+  unsupported,            // this file system, build or format cannot do it
+  read_only_after_error,  // an earlier sync failed; writing is refused until it is opened again
+  outcome_unknown,        // a sync failed: the batch is whole or absent after opening again
+  denied_by_policy,       // the URL policy forbids it
+  unauthenticated,        // credentials are missing or refused
+  timeout,                // the deadline passed
+  network,                // the connection failed
+  cancelled,              // the caller asked to stop
+  closed,                 // the handle was closed or moved from
 };
 
 // The code's name as it is spelled above, for logs and machines. Never empty.

@@ -71,9 +71,9 @@ class VectorRef {
   template <std::ranges::contiguous_range R>
     requires Element<std::ranges::range_value_t<R>>
   VectorRef(const R& elements) noexcept  // NOLINT(google-explicit-constructor): it is a view
-      : VectorRef(element_type_of<std::ranges::range_value_t<R>>,
-                  std::as_bytes(std::span(std::ranges::data(elements),
-                                          std::ranges::size(elements)))) {}
+      : VectorRef(
+            element_type_of<std::ranges::range_value_t<R>>,
+            std::as_bytes(std::span(std::ranges::data(elements), std::ranges::size(elements)))) {}
   // Elements of `type`, little-endian, in `bytes`.
   VectorRef(ElementType type, std::span<const std::byte> bytes) noexcept
       : bytes_(bytes), type_(type) {}
@@ -116,12 +116,12 @@ struct StoreInfo {
   Durability durability = Durability::power_loss;
   std::uint32_t format_version = 0;
   std::uint64_t generation = 0;
-  std::uint64_t rows = 0;             // live ids
-  std::uint64_t lsn = 0;              // number of the last batch
-  std::uint64_t checkpoint_lsn = 0;   // the last batch in the checkpoint
-  std::uint64_t log_bytes = 0;        // what an open after a crash would replay
-  std::uint64_t bytes_on_disk = 0;    // allocated, all files of the store
-  double fragmentation = 0;           // dead rows over all rows; 0 for a store without rows
+  std::uint64_t rows = 0;            // live ids
+  std::uint64_t lsn = 0;             // number of the last batch
+  std::uint64_t checkpoint_lsn = 0;  // the last batch in the checkpoint
+  std::uint64_t log_bytes = 0;       // what an open after a crash would replay
+  std::uint64_t bytes_on_disk = 0;   // allocated, all files of the store
+  double fragmentation = 0;          // dead rows over all rows; 0 for a store without rows
 };
 
 // What opening had to do after a crash.
@@ -220,7 +220,9 @@ class QUIRE_EXPORT ReadView {
     return std::span(reinterpret_cast<const T*>(bytes->data()), dimension());
   }
 
-  [[nodiscard]] bool contains(std::uint64_t id) const noexcept { return find_bytes(id).has_value(); }
+  [[nodiscard]] bool contains(std::uint64_t id) const noexcept {
+    return find_bytes(id).has_value();
+  }
 
   // Every id, ascending.
   [[nodiscard]] std::vector<std::uint64_t> ids() const;
@@ -264,9 +266,9 @@ class QUIRE_EXPORT VectorStore {
 
   // Opens what is there, or creates. An existing store must have the given dimension, element type and
   // durability, else `mismatch`.
-  [[nodiscard]] static Result<VectorStore> open_or_create(const std::filesystem::path& directory,
-                                                          const VectorStoreOptions& options,
-                                                          const OpenStoreOptions& open_options = {});
+  [[nodiscard]] static Result<VectorStore> open_or_create(
+      const std::filesystem::path& directory, const VectorStoreOptions& options,
+      const OpenStoreOptions& open_options = {});
 
   // Opens for reading: everything committed until now, in private memory where the files lack it. Takes
   // no lock and writes nothing, so it works beside a writer and on read-only media. Writes return

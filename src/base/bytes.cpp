@@ -22,10 +22,10 @@ Bytes Bytes::borrow(std::span<const std::byte> bytes, std::shared_ptr<const void
 Result<Bytes> Bytes::slice(std::uint64_t offset, std::uint64_t length) const {
   const ByteRange range{offset, length};
   if (!range.fits(span_.size())) {
-    return std::unexpected(Error(ErrorCode::out_of_range, "slice")
-                               .with_range(range)
-                               .with_detail("the slice has " + std::to_string(span_.size()) +
-                                            " bytes"));
+    return std::unexpected(
+        Error(ErrorCode::out_of_range, "slice")
+            .with_range(range)
+            .with_detail("the slice has " + std::to_string(span_.size()) + " bytes"));
   }
   return Bytes(span_.subspan(offset, length), owner_);
 }

@@ -18,17 +18,16 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <new>
-
-#include "quire/fault_guard.hpp"
 
 namespace quire::os {
 
 namespace {
 
-constexpr std::size_t kLargeCopy = 1024 * 1024;
+constexpr std::size_t kLargeCopy = std::size_t{1} << 20;
 
 // What was installed when the guard's handler was put on top of it.
 struct Former {
@@ -195,7 +194,7 @@ void make_thread_ready() noexcept {
   thread_is_ready = true;
 }
 
-enum class Direction { from_guarded, to_guarded };
+enum class Direction : std::uint8_t { from_guarded, to_guarded };
 
 // Copies through the kernel, which reports a bad page instead of raising a signal. Returns false if
 // the system forbids the call.
@@ -224,6 +223,7 @@ bool copy_without_signals(std::byte* guarded, std::byte* other, std::size_t leng
 
 const std::byte* guarded_copy(std::byte* to, const std::byte* from, std::size_t length,
                               Direction direction) noexcept {
+  if (length == 0) return nullptr;  // memcpy takes no null pointer even then
   const bool reads = direction == Direction::from_guarded;
   const std::byte* const begin = reads ? from : to;
   if (length >= kLargeCopy && !thread_is_ready) make_thread_ready();
@@ -272,13 +272,3 @@ bool fault_guard_installed() noexcept {
 void reinstall_fault_guard() noexcept { install(); }
 
 }  // namespace quire::os
-
-namespace quire {
-inline namespace v0 {
-
-bool fault_guard_installed() noexcept { return os::fault_guard_installed(); }
-
-void reinstall_fault_guard() noexcept { os::reinstall_fault_guard(); }
-
-}  // namespace v0
-}  // namespace quire

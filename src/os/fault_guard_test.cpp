@@ -12,8 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "quire/fault_guard.hpp"
-
 namespace quire::os {
 namespace {
 
@@ -112,6 +110,12 @@ TEST(FaultGuard, CopiesTellWhereTheyStopped) {
   EXPECT_NE(guarded_copy_from(buffer.data(), file.data() + 100, kPage), nullptr);
   EXPECT_NE(guarded_copy_to(file.data() + 100, buffer.data(), kPage), nullptr);
   EXPECT_EQ(guarded_copy_to(file.data(), buffer.data(), kPage), nullptr);
+}
+
+TEST(FaultGuard, CopyingNothingTouchesNothing) {
+  const CutFile file;
+  EXPECT_EQ(guarded_copy_from(nullptr, file.missing(), 0), nullptr);
+  EXPECT_EQ(guarded_copy_to(file.missing(), nullptr, 0), nullptr);
 }
 
 TEST(FaultGuard, AFaultInTheOuterRangeLeavesBothFrames) {
@@ -319,9 +323,9 @@ TEST(FaultGuard, ALaterHandlerThatKeepsAllTurnsItOffUntilReinstalled) {
             7);
   EXPECT_CHILD_SUCCEEDS([&] {
     install(&go_away, 0);
-    const bool was_off = !quire::fault_guard_installed();
-    quire::reinstall_fault_guard();
-    return was_off && quire::fault_guard_installed() && guarded_touch(file) == file.missing();
+    const bool was_off = !fault_guard_installed();
+    reinstall_fault_guard();
+    return was_off && fault_guard_installed() && guarded_touch(file) == file.missing();
   });
 }
 

@@ -69,11 +69,11 @@ Result<void> File::read_exactly(std::uint64_t offset, std::span<std::byte> out) 
     auto got = pread(offset + done, out.subspan(done));
     if (!got) return std::unexpected(std::move(got).error());
     if (*got == 0) {
-      return std::unexpected(Error(ErrorCode::truncated, "read")
-                                 .with_path(path_)
-                                 .with_range({offset, out.size()})
-                                 .with_detail("the file ends at byte " +
-                                              std::to_string(offset + done)));
+      return std::unexpected(
+          Error(ErrorCode::truncated, "read")
+              .with_path(path_)
+              .with_range({offset, out.size()})
+              .with_detail("the file ends at byte " + std::to_string(offset + done)));
     }
     done += *got;
   }

@@ -51,8 +51,8 @@ FileInfo info_of(const struct statx& stat) {
   info.id.device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
   info.id.inode = stat.stx_ino;
   if ((stat.stx_mask & STATX_BTIME) != 0) {
-    info.id.birth = static_cast<std::uint64_t>(stat.stx_btime.tv_sec) * 1'000'000'000U +
-                    stat.stx_btime.tv_nsec;
+    info.id.birth =
+        static_cast<std::uint64_t>(stat.stx_btime.tv_sec) * 1'000'000'000U + stat.stx_btime.tv_nsec;
   }
   return info;
 }
@@ -89,7 +89,7 @@ class LinuxFile final : public File {
   }
 
   Result<FileInfo> info() override {
-    struct statx stat {};
+    struct statx stat{};
     if (::statx(descriptor_, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
       return fail("stat", path());
     }
@@ -97,7 +97,7 @@ class LinuxFile final : public File {
   }
 
   Result<SpaceInfo> space() override {
-    struct statfs stat {};
+    struct statfs stat{};
     if (retry_interrupted([&] { return ::fstatfs(descriptor_, &stat); }) != 0) {
       return fail("statfs", path());
     }
@@ -122,7 +122,8 @@ class LinuxFile final : public File {
 
   Result<void> truncate(std::uint64_t size) override {
     if (size > kMaxOffset) return past_limit("truncate", size, ByteRange{});
-    if (retry_interrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)); }) != 0) {
+    if (retry_interrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(size)); }) !=
+        0) {
       return failed("truncate", {size, 0});
     }
     return {};
@@ -146,7 +147,7 @@ class LinuxFile final : public File {
   }
 
   Result<void> try_lock(LockKind kind) override {
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = kind == LockKind::exclusive ? F_WRLCK : F_RDLCK;
     lock.l_whence = SEEK_SET;
     if (retry_interrupted([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
@@ -167,9 +168,8 @@ class LinuxFile final : public File {
     if (range.empty()) return {};
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     const std::uint64_t first = range.offset / page * page;
-    if (retry_interrupted([&] {
-          return ::msync(mapping.data() + first, range.end() - first, MS_SYNC);
-        }) != 0) {
+    if (retry_interrupted(
+            [&] { return ::msync(mapping.data() + first, range.end() - first, MS_SYNC); }) != 0) {
       return failed("sync", range);
     }
     return {};
@@ -210,7 +210,7 @@ class LinuxFileSystem final : public FileSystem {
         retry_interrupted([&] { return ::open(path.c_str(), flags, permissions); });
     if (descriptor < 0) return fail(mode == OpenMode::create_new ? "create" : "open", path);
 
-    struct statx stat {};
+    struct statx stat{};
     if (::statx(descriptor, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
       const int saved = errno;
       ::close(descriptor);
@@ -228,8 +228,7 @@ class LinuxFileSystem final : public FileSystem {
     return std::make_unique<LinuxFile>(path, info.id, descriptor);
   }
 
-  Result<void> rename(const std::string& from, const std::string& to,
-                      IfExists if_exists) override {
+  Result<void> rename(const std::string& from, const std::string& to, IfExists if_exists) override {
     if (if_exists == IfExists::replace) {
       if (::rename(from.c_str(), to.c_str()) != 0) return fail("rename", to);
       return {};
@@ -253,8 +252,8 @@ class LinuxFileSystem final : public FileSystem {
   }
 
   Result<void> sync_directory(const std::string& path) override {
-    const int descriptor = retry_interrupted(
-        [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    const int descriptor =
+        retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (descriptor < 0) return fail("sync_directory", path);
     const int result = retry_interrupted([&] { return ::fsync(descriptor); });
     const int saved = errno;
@@ -280,7 +279,7 @@ class LinuxFileSystem final : public FileSystem {
   }
 
   Result<FileInfo> info(const std::string& path) override {
-    struct statx stat {};
+    struct statx stat{};
     if (::statx(AT_FDCWD, path.c_str(), 0, kStatxMask, &stat) != 0) return fail("stat", path);
     return info_of(stat);
   }

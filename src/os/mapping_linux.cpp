@@ -16,7 +16,7 @@ namespace quire::os {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
-constexpr std::uint64_t kHugePage = 2 * 1024 * 1024;
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
 constexpr std::uint64_t kLargestReserve =
     std::numeric_limits<std::size_t>::max() / 2 / kHugePage * kHugePage;
 
@@ -117,7 +117,7 @@ Result<Mapping> Mapping::anonymous(std::uint64_t length) {
 }
 
 std::uint64_t default_reserve(std::uint64_t size) noexcept {
-  constexpr std::uint64_t kLeast = 1024 * 1024 * 1024;
+  constexpr std::uint64_t kLeast = std::uint64_t{1} << 30;
   constexpr std::uint64_t kTimes = 16;
   if (size > kLargestReserve / kTimes) return std::max(size, kLargestReserve);
   return whole_units(std::max(kLeast, size * kTimes), kHugePage);

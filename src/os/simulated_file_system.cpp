@@ -76,7 +76,7 @@ struct SimulatedInode {
 
   // Of a file.
   int descriptor = -1;
-  std::map<std::uint64_t, Page> image;        // durable pages that are not all zeros, by page number
+  std::map<std::uint64_t, Page> image;  // durable pages that are not all zeros, by page number
   std::uint64_t durable_size = 0;
   std::vector<std::uint64_t> unsynced_sizes;  // sizes it has had since the last sync
   int exclusive_locks = 0;
@@ -88,13 +88,13 @@ struct SimulatedInode {
   std::vector<Change> changes;  // since its last sync
 
   std::uint64_t size() const {
-    struct stat stat {};
+    struct stat stat{};
     require(::fstat(descriptor, &stat) == 0, "fstat");
     return static_cast<std::uint64_t>(stat.st_size);
   }
 
   std::uint64_t allocated() const {
-    struct stat stat {};
+    struct stat stat{};
     require(::fstat(descriptor, &stat) == 0, "fstat");
     return static_cast<std::uint64_t>(stat.st_blocks) * 512;
   }
@@ -280,8 +280,8 @@ class Survival {
   std::shared_ptr<SimulatedInode> of(const std::shared_ptr<SimulatedInode>& inode) {
     const auto known = copies_.find(inode.get());
     if (known != copies_.end()) return known->second;
-    auto copy = inode->is_directory ? directory(*inode)
-                                    : surviving_file(*inode, survivors_, random_);
+    auto copy =
+        inode->is_directory ? directory(*inode) : surviving_file(*inode, survivors_, random_);
     copies_.emplace(inode.get(), copy);
     return copy;
   }
@@ -364,8 +364,7 @@ class SimulatedFile final : public File {
       }
       if (length == 0) return failure("write", ENOSPC, path(), range);
     }
-    const ssize_t put =
-        ::pwrite(inode_->descriptor, in.data(), length, static_cast<off_t>(offset));
+    const ssize_t put = ::pwrite(inode_->descriptor, in.data(), length, static_cast<off_t>(offset));
     require(put == static_cast<ssize_t>(length), "pwrite");
     note_size(before);
     state_->write_back_something(*inode_);

@@ -89,8 +89,8 @@ Result<void> StoreCore::checkpoint_locked() {
 Result<void> StoreCore::start_next_log() {
   QUIRE_CHECK(sync_locked());
   log_->spoil();
-  QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, log_->number() + 1,
-                                    lsn_ + 1));
+  QUIRE_TRY(log_,
+            LogWriter::create(file_system_, directory_, identity_, log_->number() + 1, lsn_ + 1));
   return {};
 }
 
@@ -98,8 +98,8 @@ void StoreCore::checkpoint_if_due() {
   if (log_->record_bytes() < checkpoint_at_) return;
   // The batch is committed; a checkpoint that fails is no error of its. It is tried again when the log has
   // grown by a quarter of its limit, and close() and checkpoint() report why it fails.
-  checkpoint_at_ = log_->record_bytes() + std::max<std::uint64_t>(
-                                              options_.checkpoint_log_bytes / 4, 1);
+  checkpoint_at_ =
+      log_->record_bytes() + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
   ignore_error(checkpoint_locked());
 }
 

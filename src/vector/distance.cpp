@@ -56,8 +56,8 @@ inline __attribute__((always_inline)) double sum_u8(const std::byte* a, const st
   const auto* y = reinterpret_cast<const std::uint8_t*>(b);
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < dimension; ++i) {
-    sum += static_cast<std::uint32_t>(term(static_cast<std::int16_t>(x[i]),
-                                           static_cast<std::int16_t>(y[i])));
+    sum += static_cast<std::uint32_t>(
+        term(static_cast<std::int16_t>(x[i]), static_cast<std::int16_t>(y[i])));
   }
   return static_cast<double>(sum);
 }

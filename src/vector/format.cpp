@@ -47,11 +47,11 @@ void store_text(std::span<std::byte> bytes, std::size_t offset, std::string_view
 Result<void> check_block(std::span<const std::byte> bytes, std::uint64_t length,
                          std::string_view magic, const std::string& path) {
   if (bytes.size() < length) {
-    return std::unexpected(Error(ErrorCode::truncated, "open")
-                               .with_path(path)
-                               .with_range({0, length})
-                               .with_detail("the file has only " + std::to_string(bytes.size()) +
-                                            " bytes"));
+    return std::unexpected(
+        Error(ErrorCode::truncated, "open")
+            .with_path(path)
+            .with_range({0, length})
+            .with_detail("the file has only " + std::to_string(bytes.size()) + " bytes"));
   }
   if (std::memcmp(bytes.data(), magic.data(), magic.size()) != 0) {
     return damaged(path, {0, 8}, "the magic is not \"" + std::string(magic) + "\"");
@@ -61,12 +61,11 @@ Result<void> check_block(std::span<const std::byte> bytes, std::uint64_t length,
   const auto version = load_le<std::uint32_t>(bytes, 8);
   if (version > kFormatVersion) {
     // A newer version may keep its checksum elsewhere, so a wrong one here proves nothing.
-    return std::unexpected(Error(ErrorCode::format_version, "open")
-                               .with_path(path)
-                               .with_detail("the file has format version " +
-                                            std::to_string(version) +
-                                            "; this build reads up to version " +
-                                            std::to_string(kFormatVersion)));
+    return std::unexpected(
+        Error(ErrorCode::format_version, "open")
+            .with_path(path)
+            .with_detail("the file has format version " + std::to_string(version) +
+                         "; this build reads up to version " + std::to_string(kFormatVersion)));
   }
   if (!intact || version != kFormatVersion || load_le<std::uint32_t>(bytes, 12) != length) {
     return damaged(path, {0, length}, "the header's checksum is wrong");

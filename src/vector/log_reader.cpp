@@ -24,8 +24,7 @@ Result<LogReader> LogReader::open(os::FileSystem& file_system, const std::string
   return LogReader(std::move(file), header, info.size);
 }
 
-Result<std::span<const std::byte>> LogReader::bytes_at(std::uint64_t offset,
-                                                       std::uint64_t length) {
+Result<std::span<const std::byte>> LogReader::bytes_at(std::uint64_t offset, std::uint64_t length) {
   const ByteRange have{window_offset_, window_.size()};
   if (!have.contains({offset, length})) {
     window_.resize(static_cast<std::size_t>(std::min(std::max(length, kWindow), size_ - offset)));

@@ -60,8 +60,7 @@ std::vector<std::byte> encode_record(const RecordHead& head, std::span<const Ope
 
 std::uint64_t claimed_length(std::span<const std::byte> head, std::uint64_t available) noexcept {
   const auto length = load_le<std::uint64_t>(head, 8);
-  const bool possible =
-      length >= record_length(0, 0) && length <= available && length % 8 == 0;
+  const bool possible = length >= record_length(0, 0) && length <= available && length % 8 == 0;
   return possible ? length : 0;
 }
 
@@ -101,8 +100,7 @@ bool decode_record(std::span<const std::byte> bytes, std::uint64_t seed, std::ui
   if (record.head.kind != RecordKind::inline_rows && record.head.kind != RecordKind::rows_in_file) {
     return false;
   }
-  const std::uint64_t row_bytes =
-      record.head.kind == RecordKind::inline_rows ? puts * stride : 0;
+  const std::uint64_t row_bytes = record.head.kind == RecordKind::inline_rows ? puts * stride : 0;
   if (row_bytes > bytes.size() || record_length(count, row_bytes) != bytes.size()) return false;
   const auto rows = bytes.subspan(kRecordHeadBytes + count * kOperationBytes,
                                   static_cast<std::size_t>(row_bytes));

@@ -18,8 +18,8 @@ inline constexpr std::uint64_t kEndMarkBytes = 8;
 inline constexpr std::size_t kMaxOperationsPerRecord = (std::size_t{16} << 20) / kOperationBytes;
 
 enum class RecordKind : std::uint32_t {
-  inline_rows = 1,  // the record carries the rows
-  rows_in_file = 2,   // the rows were in the rows file before the record was written
+  inline_rows = 1,   // the record carries the rows
+  rows_in_file = 2,  // the rows were in the rows file before the record was written
 };
 
 struct Operation {
@@ -46,9 +46,10 @@ struct Record {
 };
 
 // The record's bytes for its place in a log. `rows` are the rows of the puts, in order, in pieces.
-[[nodiscard]] std::vector<std::byte> encode_record(
-    const RecordHead& head, std::span<const Operation> operations,
-    std::span<const std::span<const std::byte>> rows, std::uint64_t seed);
+[[nodiscard]] std::vector<std::byte> encode_record(const RecordHead& head,
+                                                   std::span<const Operation> operations,
+                                                   std::span<const std::span<const std::byte>> rows,
+                                                   std::uint64_t seed);
 
 // What the first 16 bytes claim the length to be; 0 if that cannot be, with `available` bytes in the
 // file from the record's start on.

@@ -172,15 +172,16 @@ Result<std::vector<std::vector<Neighbour>>> nearest(const ViewState& view,
   const auto stride = static_cast<std::size_t>(view.identity.stride());
   const std::size_t total = queries.size() / stride;
   // More than the view holds makes no difference, and a huge k must not cost memory.
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(k, std::max<std::uint64_t>(view.live, 1)));
+  const auto wanted =
+      static_cast<std::size_t>(std::min<std::uint64_t>(k, std::max<std::uint64_t>(view.live, 1)));
   std::vector<std::vector<Neighbour>> results;
   results.reserve(total);
   for (std::size_t first = 0; first < total; first += kGroup) {
     std::vector<Query> group;
     for (std::size_t i = first; i < std::min(first + kGroup, total); ++i) {
       const std::byte* elements = queries.data() + i * stride;
-      group.push_back({elements, norm_of(view.identity.element_type, elements,
-                                         view.identity.dimension)});
+      group.push_back(
+          {elements, norm_of(view.identity.element_type, elements, view.identity.dimension)});
     }
     Scan scan(view, group, wanted, metric);
     std::function<void(std::uint64_t)> on_block;

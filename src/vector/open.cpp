@@ -139,8 +139,7 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
       // The last writer may have changed it before the lock was ours.
       QUIRE_TRY(manifest, read_manifest(file_system, directory));
     }
-    std::unique_ptr<StoreCore> core(
-        new StoreCore(file_system, directory, mode, options, manifest));
+    std::unique_ptr<StoreCore> core(new StoreCore(file_system, directory, mode, options, manifest));
     Result<void> loaded;
     {
       const base::MutexLock hold(core->write_mutex_);
@@ -171,13 +170,13 @@ Result<void> StoreCore::load_slots() {
   std::optional<Error> damage;
   const auto note = [&](ByteRange range, std::string what) {
     if (damage) return;
-    damage = error_at(ErrorCode::corrupt, "open", slots_->path(), std::move(what)).with_range(range);
+    damage =
+        error_at(ErrorCode::corrupt, "open", slots_->path(), std::move(what)).with_range(range);
   };
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
-    const bool row_fits =
-        entry.kind == OperationKind::remove || entry.row < manifest_.row_limit;
+    const bool row_fits = entry.kind == OperationKind::remove || entry.row < manifest_.row_limit;
     if (!row_fits || entry.lsn < last_lsn || entry.lsn > manifest_.checkpoint_lsn) {
       note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
            "entry " + std::to_string(index) + " has an impossible value");
@@ -209,14 +208,24 @@ void StoreCore::apply(const ReplayedBatch& batch) {
   }
 }
 
-Result<void> StoreCore::write_carried_rows(const ReplayedBatch& batch) {
-  if (!batch.carries_rows) return {};
+// Writes the rows of a replayed batch once more, so that the next sync covers them: those that the log
+// carried may never have reached the disk, and those in the file neither, if a sync of it failed in this
+// process and the kernel dropped them from what it still has to write.
+Result<void> StoreCore::restore_rows(const ReplayedBatch& batch) {
+  if (!batch.carries_rows && !rows_->sync_has_failed()) return {};
   const auto stride = static_cast<std::size_t>(identity_.stride());
+  std::vector<std::byte> from_file(stride);
   std::size_t at = 0;
   for (const Operation& operation : batch.operations) {
     if (operation.kind != OperationKind::put) continue;
-    QUIRE_CHECK(rows_->write(operation.row, std::span(batch.carried_rows).subspan(at, stride)));
-    at += stride;
+    std::span<const std::byte> row = from_file;
+    if (batch.carries_rows) {
+      row = std::span(batch.carried_rows).subspan(at, stride);
+      at += stride;
+    } else {
+      QUIRE_CHECK(rows_->read(operation.row, from_file));
+    }
+    QUIRE_CHECK(rows_->write(operation.row, row));
   }
   return {};
 }
@@ -225,7 +234,7 @@ Result<void> StoreCore::recover() {
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(file_system_, directory_, manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
-                          auto written = write_carried_rows(batch);
+                          auto written = restore_rows(batch);
                           if (written) apply(batch);
                           return written;
                         }));
@@ -234,30 +243,20 @@ Result<void> StoreCore::recover() {
   recovery_.dropped_bytes = outcome.dropped_bytes;
   recovery_.dropped_from = std::move(outcome.dropped_from);
 
+  rows_->forget_sync_failure();
+  slots_->forget_sync_failure();
   if (outcome.log_is_empty) {
-    QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_,
-                                          manifest_.first_log));
+    QUIRE_TRY(log_,
+              LogWriter::open_empty(file_system_, directory_, identity_, manifest_.first_log));
   } else {
-    // Invariant 2 of store_core.hpp: what was replayed is durable before the next log is made.
-    QUIRE_CHECK(rows_->sync());
-    QUIRE_CHECK(sync_replayed_logs(outcome.next_log_number));
-    QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_,
-                                      outcome.next_log_number, lsn_ + 1));
+    QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
+                                      lsn_ + 1));
     QUIRE_CHECK(checkpoint_locked());
   }
   durable_lsn_ = lsn_;
   remove_leftovers();
   QUIRE_TRY(auto map, rows_->map(next_row_));
   publish(std::move(map));
-  return {};
-}
-
-Result<void> StoreCore::sync_replayed_logs(std::uint64_t next_log) {
-  for (std::uint64_t number = manifest_.first_log; number < next_log; ++number) {
-    QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
-                                           os::OpenMode::read_write));
-    QUIRE_CHECK(file->sync());
-  }
   return {};
 }
 

@@ -56,9 +56,9 @@ Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(
   const std::size_t bytes = queries.bytes().size();
   const auto stride = static_cast<std::size_t>(state_->identity.stride());
   if (bytes % stride != 0) {
-    return refuse(ErrorCode::invalid_argument,
-                  "the queries have " + std::to_string(bytes) + " bytes, no multiple of the " +
-                      std::to_string(stride) + " of a vector");
+    return refuse(ErrorCode::invalid_argument, "the queries have " + std::to_string(bytes) +
+                                                   " bytes, no multiple of the " +
+                                                   std::to_string(stride) + " of a vector");
   }
   if (vector::has_nan(queries.element_type(), queries.bytes())) {
     return refuse(ErrorCode::invalid_argument, "a query holds a NaN");

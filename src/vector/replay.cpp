@@ -34,18 +34,20 @@ class Replayer {
     QUIRE_CHECK(open_logs());
     for (std::size_t i = 0; i < logs_.size(); ++i) {
       const bool is_last = i + 1 == logs_.size();
-      const std::uint64_t end_lsn = is_last ? std::numeric_limits<std::uint64_t>::max()
-                                            : logs_[i + 1].header().first_lsn;
+      const std::uint64_t end_lsn =
+          is_last ? std::numeric_limits<std::uint64_t>::max() : logs_[i + 1].header().first_lsn;
       QUIRE_CHECK(replay(logs_[i], end_lsn));
       outcome_.log_bytes += logs_[i].position() - kHeaderBytes;
-      if (is_last) {
-        QUIRE_CHECK(judge_tail(logs_[i]));
-      } else if (expected_ < end_lsn) {
+      if (expected_ == end_lsn) continue;
+      QUIRE_TRY(const bool nothing_follows, are_empty(i + 1));
+      if (!nothing_follows) {
         return damage(logs_[i].path(), {logs_[i].position(), 0},
                       "the record of batch " + std::to_string(expected_) +
                           " is missing or damaged, and the next log begins with batch " +
                           std::to_string(end_lsn));
       }
+      QUIRE_CHECK(judge_tail(logs_[i]));
+      break;
     }
     outcome_.last_lsn = expected_ - 1;
     outcome_.log_is_empty = logs_.size() == 1 && outcome_.log_bytes == 0 &&
@@ -84,11 +86,11 @@ class Replayer {
   // A last log without a valid header was being made when the power went, if nothing is behind the
   // header; else it had records and is damaged.
   Result<void> check_unfinished(std::uint64_t number, Error header_error) {
-    const bool about_content = header_error.code() == ErrorCode::corrupt ||
-                               header_error.code() == ErrorCode::truncated;
+    const bool about_content =
+        header_error.code() == ErrorCode::corrupt || header_error.code() == ErrorCode::truncated;
     if (!about_content) return std::unexpected(std::move(header_error));
-    QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
-                                           os::OpenMode::read));
+    QUIRE_TRY(auto file,
+              file_system_.open(os::join_path(directory_, log_name(number)), os::OpenMode::read));
     QUIRE_TRY(const os::FileInfo info, file->info());
     std::vector<std::byte> block(std::size_t{64} << 10);
     for (std::uint64_t at = kHeaderBytes; at < info.size; at += block.size()) {
@@ -122,7 +124,16 @@ class Replayer {
     return {};
   }
 
-  Result<void> take(Record& record) {
+  // True if the logs from index `first` on hold no byte behind their headers.
+  Result<bool> are_empty(std::size_t first) {
+    for (std::size_t i = first; i < logs_.size(); ++i) {
+      QUIRE_TRY(const bool empty, logs_[i].only_zeros_follow());
+      if (!empty) return false;
+    }
+    return true;
+  }
+
+  Result<void> take(const Record& record) {
     batch_.lsn = record.head.lsn;
     batch_.carries_rows = record.head.kind == RecordKind::inline_rows;
     batch_.operations.insert(batch_.operations.end(), record.operations.begin(),
@@ -172,7 +183,7 @@ class Replayer {
     return true;
   }
 
-  // What follows the last record of the last log: nothing, a torn tail, or damage.
+  // What follows the last record of the last log that is not empty: nothing, a torn tail, or damage.
   Result<void> judge_tail(LogReader& log) {
     const bool has_parts = parts_ > 0;
     forget_parts();

@@ -73,8 +73,7 @@ Result<std::unique_ptr<RowFile>> RowFile::open(os::FileSystem& file_system,
                                                const Manifest& manifest, os::OpenMode mode) {
   const std::string path = os::join_path(directory, rows_name(manifest.generation));
   QUIRE_TRY(auto file, file_system.open(path, mode));
-  QUIRE_CHECK(
-      FileHeader::read(*file, FileRole::rows, manifest.identity, manifest.generation));
+  QUIRE_CHECK(FileHeader::read(*file, FileRole::rows, manifest.identity, manifest.generation));
   QUIRE_TRY(const os::FileInfo info, file->info());
   const std::uint64_t stride = manifest.identity.stride();
   // row_limit <= 2^40 and stride <= 2^18: no overflow.

@@ -63,6 +63,9 @@ class RowFile {
   // Reads dense rows. Errors: truncated, io.
   [[nodiscard]] Result<void> read(std::uint64_t first_row, std::span<std::byte> out) const;
   [[nodiscard]] Result<void> sync() { return file_->sync(); }
+  // True if a sync of the file failed in this process; allows syncing again.
+  [[nodiscard]] bool sync_has_failed() const { return file_->sync_has_failed(); }
+  void forget_sync_failure() { file_->forget_sync_failure(); }
   // Gives back what was allocated ahead beyond `row_limit` rows.
   [[nodiscard]] Result<void> trim(std::uint64_t row_limit);
 

@@ -39,8 +39,8 @@ Result<std::unique_ptr<SlotFile>> SlotFile::open(os::FileSystem& file_system,
                                                  const Manifest& manifest, os::OpenMode mode) {
   const std::string path = os::join_path(directory, slots_name(manifest.generation));
   QUIRE_TRY(auto file, file_system.open(path, mode));
-  QUIRE_TRY(const FileHeader header, FileHeader::read(*file, FileRole::slots, manifest.identity,
-                                                      manifest.generation));
+  QUIRE_TRY(const FileHeader header,
+            FileHeader::read(*file, FileRole::slots, manifest.identity, manifest.generation));
   return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt));
 }
 
@@ -60,8 +60,7 @@ Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
       static_cast<std::size_t>(std::min(count, kEntriesPerBlock) * kSlotEntryBytes));
   for (std::uint64_t first = 0; first < count; first += kEntriesPerBlock) {
     const std::uint64_t entries = std::min(kEntriesPerBlock, count - first);
-    const auto bytes =
-        std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
+    const auto bytes = std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
     QUIRE_CHECK(file_->read_exactly(offset_of(first), bytes));
     for (std::uint64_t i = 0; i < entries; ++i) {
       SlotEntry entry;
@@ -82,8 +81,7 @@ Result<void> SlotFile::append(const Catalog& catalog, std::uint64_t first, std::
       static_cast<std::size_t>(std::min(end - first, kEntriesPerBlock) * kSlotEntryBytes));
   for (std::uint64_t at = first; at < end; at += kEntriesPerBlock) {
     const std::uint64_t entries = std::min(kEntriesPerBlock, end - at);
-    const auto bytes =
-        std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
+    const auto bytes = std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
     for (std::uint64_t i = 0; i < entries; ++i) {
       catalog.entry(at + i).encode(bytes.subspan(i * kSlotEntryBytes, kSlotEntryBytes),
                                    salt_ + at + i);

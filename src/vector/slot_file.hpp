@@ -39,6 +39,8 @@ class SlotFile {
 
   // True if an earlier sync of the file failed: it cannot be relied on until it is opened again.
   [[nodiscard]] bool sync_has_failed() const { return file_->sync_has_failed(); }
+  // Allows syncing again: what was not durable is not among the entries that count.
+  void forget_sync_failure() { file_->forget_sync_failure(); }
   const std::string& path() const noexcept { return file_->path(); }
 
  private:

@@ -13,8 +13,9 @@
 // Invariants:
 //   1. `manifest_` is what the MANIFEST on disk says, or what it said before a replacement whose outcome
 //      is not known; both are good, because logs are removed only after a replacement that succeeded.
-//   2. Log K + 1 is made only when every record in log K, and the rows those name, are durable; from
-//      then on log K gets no more records. So a log that has a successor is complete.
+//   2. Log K + 1 gets its first record only when every record in log K, and the rows those name, are
+//      durable, and log K gets none from the moment on that log K + 1 is begun. So a log with a
+//      successor that holds something is complete.
 //   3. Rows below `next_row_` are never written again.
 #pragma once
 
@@ -85,8 +86,7 @@ class StoreCore {
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover() QUIRE_REQUIRES(write_mutex_);
   Result<void> load_read_only() QUIRE_REQUIRES(write_mutex_);
-  Result<void> sync_replayed_logs(std::uint64_t next_log) QUIRE_REQUIRES(write_mutex_);
-  Result<void> write_carried_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
+  Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void remove_leftovers() QUIRE_REQUIRES(write_mutex_);
 
@@ -136,8 +136,8 @@ class StoreCore {
   std::uint64_t durable_lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // all up to it are durable
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of a reader
-  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // bytes of log
-  std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);     // why writes are refused
+  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
+  std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);          // why writes are refused
   bool closed_ QUIRE_GUARDED_BY(write_mutex_) = false;
 
   struct Published {

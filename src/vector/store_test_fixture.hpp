@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,7 +84,7 @@ class StoreTest : public ::testing::Test {
 
   void reopen() {
     store_.reset();
-    auto opened = open();
+    auto opened = open(StoreMode::read_write, options_);
     ASSERT_TRUE(succeeded(opened));
     store_.emplace(*std::move(opened));
   }
@@ -123,6 +124,7 @@ class StoreTest : public ::testing::Test {
   os::Random random_{20'250'101};
   std::unique_ptr<os::SimulatedFileSystem> disk_ = std::make_unique<os::SimulatedFileSystem>();
   std::optional<VectorStore> store_;
+  OpenStoreOptions options_;  // of reopen()
   Model model_;
 };
 

@@ -64,9 +64,8 @@ Result<void> check_rows(const vector::StoreCore& core, ElementType type, std::si
                         std::size_t rows) {
   const vector::StoreIdentity& identity = core.identity();
   const auto mismatch = [&](std::string why) {
-    return std::unexpected(Error(ErrorCode::mismatch, "put")
-                               .with_path(core.directory())
-                               .with_detail(std::move(why)));
+    return std::unexpected(
+        Error(ErrorCode::mismatch, "put").with_path(core.directory()).with_detail(std::move(why)));
   };
   if (type != identity.element_type) {
     return mismatch("the store's vectors are " + std::string(to_string(identity.element_type)) +
@@ -76,9 +75,8 @@ Result<void> check_rows(const vector::StoreCore& core, ElementType type, std::si
   // By division: rows * stride could overflow.
   if (bytes % stride == 0 && bytes / stride == rows) return {};
   const std::size_t element = element_size(identity.element_type);
-  return mismatch("expected " + std::to_string(rows) + " x " +
-                  std::to_string(identity.dimension) + " elements, got " +
-                  std::to_string(bytes / element));
+  return mismatch("expected " + std::to_string(rows) + " x " + std::to_string(identity.dimension) +
+                  " elements, got " + std::to_string(bytes / element));
 }
 
 }  // namespace
@@ -183,10 +181,9 @@ Result<void> VectorStore::write(const WriteBatch& batch) {
       continue;
     }
     QUIRE_CHECK(check_rows(*core_, operation.type, operation.length, 1));
-    changes.push_back(
-        {.kind = vector::OperationKind::put,
-         .id = operation.id,
-         .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
+    changes.push_back({.kind = vector::OperationKind::put,
+                       .id = operation.id,
+                       .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
   }
   return core_->commit(std::move(changes));
 }
@@ -204,10 +201,10 @@ Result<void> VectorStore::get(std::uint64_t id, std::span<std::byte> out) const 
 Result<std::vector<std::byte>> VectorStore::get_bytes(std::uint64_t id, ElementType type) const {
   if (!core_) return std::unexpected(closed("get"));
   if (type != element_type()) {
-    return std::unexpected(Error(ErrorCode::mismatch, "get")
-                               .with_path(core_->directory())
-                               .with_detail("the store's vectors are " +
-                                            std::string(to_string(element_type()))));
+    return std::unexpected(
+        Error(ErrorCode::mismatch, "get")
+            .with_path(core_->directory())
+            .with_detail("the store's vectors are " + std::string(to_string(element_type()))));
   }
   std::vector<std::byte> row(static_cast<std::size_t>(core_->identity().stride()));
   QUIRE_CHECK(core_->get(id, row));

@@ -1,1 +1,223 @@
+// Damage is found, never served: flipped bytes, cut and missing files, files of other stores.
+#include <algorithm>
+
 #include "vector/store_test_fixture.hpp"
+
+namespace quire::vector {
+namespace {
+
+class DamagedStore : public StoreTest {
+ protected:
+  // 8 vectors in a checkpoint and 4 batches in the log.
+  void make_and_crash() {
+    create();
+    ASSERT_TRUE(put_many(0, 8));
+    ASSERT_TRUE(succeeded(store_->checkpoint()));
+    for (std::uint64_t i = 6; i < 10; ++i) put(i, 100 + i);
+    store_.reset();
+  }
+
+  std::uint64_t size_of(const std::string& name) { return disk_->info(file(name))->size; }
+
+  void cut(const std::string& name, std::uint64_t size) {
+    auto opened = disk_->open(file(name), os::OpenMode::read_write, 0);
+    ASSERT_TRUE(succeeded(opened));
+    ASSERT_TRUE(succeeded((*opened)->truncate(size)));
+  }
+
+  // What the store shows after `name` was flipped at `offset`: refused, reported, or as if nothing were.
+  enum class Outcome { refused, reported, harmless };
+  Outcome open_flipped(const std::string& name, std::uint64_t offset) {
+    auto copy = disk_->power_cut(os::Survivors::all, random_);
+    EXPECT_TRUE(succeeded(copy->flip(file(name), offset, std::byte{0x20})));
+    auto opened = StoreAccess::open(*copy, kStorePath, StoreMode::read_write);
+    if (!opened) return Outcome::refused;
+    Outcome outcome = Outcome::harmless;
+    if (opened->recovery().dropped_bytes > 0 || !opened->verify()->ok())
+      outcome = Outcome::reported;
+    const ReadView view = opened->view();
+    for (const std::uint64_t id : view.ids()) {
+      const auto row = opened->get<std::uint8_t>(id);
+      if (!row) {
+        EXPECT_EQ(row.error().code(), ErrorCode::corrupt);
+        EXPECT_EQ(outcome, Outcome::reported) << "get found what verify did not";
+        continue;
+      }
+      // Dropping the last batch may bring the vector before it back; nothing else may be served.
+      const bool known =
+          *row == model_[id] || (outcome == Outcome::reported && *row == vector_of(id, kDimension));
+      EXPECT_TRUE(known) << name << " flipped at " << offset << ": id " << id << " is wrong";
+    }
+    if (outcome == Outcome::harmless) {
+      EXPECT_EQ(view.size(), model_.size()) << name << offset;
+    }
+    return outcome;
+  }
+};
+
+TEST_F(DamagedStore, EveryFlippedByteOfEveryFileIsFoundOrHarmless) {
+  make_and_crash();
+  const auto names = *disk_->list(kStorePath);
+  ASSERT_EQ(names, (std::vector<std::string>{"LOCK", "MANIFEST", "gen-1.rows", "gen-1.slots",
+                                             "log-2.wal"}));
+  std::map<std::string, std::map<Outcome, int>> counts;
+  for (const std::string& name : names) {
+    // What is allocated ahead is slack: the rows' 12 and the log's 4 records are enough.
+    const std::uint64_t end = std::min<std::uint64_t>(size_of(name), 4096 + 800);
+    for (std::uint64_t offset = 0; offset < end; ++offset) {
+      // Headers are covered by one checksum: every 16th byte of them, and all that follows.
+      if (offset >= 128 && offset < 4080 && offset % 16 != 0) continue;
+      ++counts[name][open_flipped(name, offset)];
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_EQ(counts["MANIFEST"][Outcome::harmless], 0);
+  EXPECT_EQ(counts["gen-1.slots"][Outcome::reported], 0);
+  EXPECT_GE(counts["gen-1.slots"][Outcome::refused], 8 * 48);
+  EXPECT_GE(counts["gen-1.rows"][Outcome::reported], 6 * 16) << "the rows of the checkpoint";
+  EXPECT_GE(counts["log-2.wal"][Outcome::refused], 3 * 112) << "all records but the last";
+}
+
+TEST_F(DamagedStore, TheErrorNamesFileAndPlace) {
+  make_and_crash();
+  ASSERT_TRUE(succeeded(disk_->flip(file("gen-1.slots"), 4096 + 2 * 48 + 9, std::byte{1})));
+  const auto refused = open();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_EQ(refused.error().message(),
+            "open /store/gen-1.slots [4192, 4240): corrupt: the checksum of entry 2 is wrong");
+}
+
+TEST_F(DamagedStore, VerifyNamesEachDamagedRow) {
+  create();
+  ASSERT_TRUE(put_many(0, 20));
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  ASSERT_TRUE(put_many(5, 1, 500));  // row 5 is dead now: slack
+  for (const std::uint64_t row : {3U, 5U, 11U}) {
+    ASSERT_TRUE(
+        succeeded(disk_->flip(file("gen-1.rows"), 4096 + row * kDimension, std::byte{0x80})));
+  }
+  const auto report = store_->verify();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->rows, 20U);
+  ASSERT_EQ(report->damaged.size(), 2U);
+  EXPECT_EQ(report->damaged[0].id, 3U);
+  EXPECT_EQ(report->damaged[1].id, 11U);
+  EXPECT_EQ(report->damaged[1].file, file("gen-1.rows"));
+  EXPECT_EQ(report->damaged[1].range, (ByteRange{4096 + 11 * kDimension, kDimension}));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, store_->get<std::uint8_t>(3)));
+  EXPECT_TRUE(succeeded(store_->get<std::uint8_t>(4)));
+}
+
+TEST_F(DamagedStore, VerifySeesWhatBecameOfFilesWhileOpen) {
+  create();
+  ASSERT_TRUE(put_many(0, 4));
+  ASSERT_TRUE(succeeded(disk_->flip(file("MANIFEST"), 50, std::byte{1})));
+  ASSERT_TRUE(succeeded(disk_->flip(file("gen-1.slots"), 60, std::byte{1})));
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4100, std::byte{1})));
+  const auto report = store_->verify();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->damaged.size(), 3U);
+}
+
+TEST_F(DamagedStore, ADurableRecordThatIsGoneIsDamageAndNotATail) {
+  make_and_crash();
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 70, std::byte{1})));
+  const auto refused = open();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_NE(refused.error().message().find("batch 2"), std::string::npos)
+      << refused.error().message();
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 70, std::byte{1})));
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_) << "refusing changed nothing";
+}
+
+TEST_F(DamagedStore, ATornTailIsDroppedAndReported) {
+  create();
+  put(1, 1);
+  const Model durable = model_;
+  // The power goes while the next record is written: only its first sector arrives.
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool sync = std::string(call.operation) == "sync" && call.path == file("log-1.wal");
+    return os::SimulatedOutcome{.fail_with = sync ? EIO : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::outcome_unknown, put_many(2, 40)));
+  store_.reset();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 1000, std::byte{4})));
+  disk_ = disk_->power_cut(os::Survivors::all, random_);
+  reopen();
+  EXPECT_EQ(contents_of(*store_), durable);
+  EXPECT_GT(store_->recovery().dropped_bytes, 0U);
+  EXPECT_EQ(store_->recovery().dropped_from, file("log-1.wal"));
+}
+
+TEST_F(DamagedStore, CutFilesAreRefused) {
+  make_and_crash();
+  const std::vector<std::pair<std::string, std::uint64_t>> cuts{
+      {"MANIFEST", 255}, {"MANIFEST", 0},       {"gen-1.rows", 4096 + 8 * 16 - 1},
+      {"gen-1.rows", 3}, {"gen-1.slots", 4200}, {"log-2.wal", 100}};
+  for (const auto& [name, size] : cuts) {
+    auto keep = disk_->power_cut(os::Survivors::all, random_);
+    cut(name, size);
+    const auto refused = open();
+    EXPECT_TRUE(failed_with(ErrorCode::truncated, refused)) << name << " at " << size;
+    EXPECT_TRUE(!refused && refused.error().path().ends_with(name));
+    disk_ = std::move(keep);
+  }
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(DamagedStore, MissingFilesAreRefusedAndNeverMeanEmpty) {
+  make_and_crash();
+  for (const std::string name : {"gen-1.rows", "gen-1.slots", "log-2.wal"}) {
+    auto keep = disk_->power_cut(os::Survivors::all, random_);
+    ASSERT_TRUE(succeeded(disk_->remove(file(name))));
+    const auto refused = open();
+    ASSERT_FALSE(refused) << name;
+    EXPECT_NE(refused.error().message().find(name), std::string::npos) << refused.error().message();
+    disk_ = std::move(keep);
+  }
+}
+
+TEST_F(DamagedStore, AFileOfAnotherStoreIsRefused) {
+  make_and_crash();
+  const Model first = model_;
+  ASSERT_TRUE(succeeded(StoreAccess::create(
+      *disk_, "/other", {.dimension = kDimension, .element_type = ElementType::u8})));
+  for (const std::string name : {"gen-1.rows", "gen-1.slots"}) {
+    auto from = *disk_->open("/other/" + name, os::OpenMode::read, 0);
+    std::vector<std::byte> header(4096);
+    ASSERT_TRUE(succeeded(from->read_exactly(0, header)));
+    auto to = *disk_->open(file(name), os::OpenMode::read_write, 0);
+    std::vector<std::byte> own(4096);
+    ASSERT_TRUE(succeeded(to->read_exactly(0, own)));
+    ASSERT_TRUE(succeeded(to->write_all(0, header)));
+    EXPECT_TRUE(failed_with(ErrorCode::corrupt, open())) << name;
+    ASSERT_TRUE(succeeded(to->write_all(0, own)));
+  }
+  reopen();
+  EXPECT_EQ(contents_of(*store_), first);
+}
+
+TEST_F(DamagedStore, AFutureFormatIsRefusedByItsName) {
+  make_and_crash();
+  for (const std::string name : {"MANIFEST", "gen-1.rows", "gen-1.slots", "log-2.wal"}) {
+    ASSERT_TRUE(succeeded(disk_->flip(file(name), 8, std::byte{2})));  // version 1 becomes 3
+    const auto refused = open();
+    EXPECT_TRUE(failed_with(ErrorCode::format_version, refused)) << name;
+    EXPECT_NE(refused.error().message().find("format version 3"), std::string::npos);
+    ASSERT_TRUE(succeeded(disk_->flip(file(name), 8, std::byte{2})));
+  }
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(DamagedStore, AReaderRefusesDamageToo) {
+  make_and_crash();
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 70, std::byte{1})));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open(StoreMode::read_only)));
+}
+
+}  // namespace
+}  // namespace quire::vector

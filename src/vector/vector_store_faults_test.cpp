@@ -1,1 +1,203 @@
+// Errors cost nothing acknowledged: every call of a write fails once, in every way.
+#include <cerrno>
+#include <functional>
+
 #include "vector/store_test_fixture.hpp"
+
+namespace quire::vector {
+namespace {
+
+class FailingDisk : public StoreTest {
+ protected:
+  // Fails the call number `countdown` from now on, once.
+  void fail_call(std::uint64_t countdown, int with) {
+    disk_->set_hook([=, left = countdown](const os::SimulatedCall&) mutable {
+      return os::SimulatedOutcome{.fail_with = left-- == 0 ? with : 0};
+    });
+  }
+
+  // Runs `act` with its first call failing, then its second, … until none fails any more; after each
+  // failure the store is opened again.
+  void fail_each_call(int with, const std::function<Result<void>()>& act) {
+    for (std::uint64_t call = 0;; ++call) {
+      ASSERT_LT(call, 200U);
+      SCOPED_TRACE("errno " + std::to_string(with) + " at call " + std::to_string(call));
+      const std::uint64_t before = disk_->calls();
+      const Model acknowledged = model_;
+      fail_call(call, with);
+      const Result<void> result = act();
+      disk_->set_hook({});
+      if (disk_->calls() - before <= call) break;  // it did not come so far
+      if (!result) model_ = acknowledged;
+      // Reads go on, and show what was acknowledged.
+      ASSERT_EQ(contents_of(*store_), model_);
+      const bool unknown = !result && result.error().code() == ErrorCode::outcome_unknown;
+      reopen();
+      if (HasFatalFailure()) return;
+      const Model found = contents_of(*store_);
+      if (unknown) {
+        ASSERT_TRUE(found == model_ || found == next_) << "whole or absent";
+        model_ = found;
+      } else {
+        ASSERT_EQ(found, model_);
+      }
+    }
+  }
+
+  Result<void> put_one() {
+    const std::uint64_t mark = ++mark_;
+    next_ = model_;
+    next_[mark % 5] = vector_of(mark, kDimension);
+    auto result = store_->put(mark % 5, vector_of(mark, kDimension));
+    if (result) model_ = next_;
+    return result;
+  }
+
+  Result<void> put_large() {
+    const std::uint64_t mark = ++mark_;
+    next_ = model_;
+    for (std::uint64_t id = 0; id < 300; ++id) next_[id] = vector_of(id + mark, kDimension);
+    return put_many(0, 300, mark);
+  }
+
+  Model next_;
+  std::uint64_t mark_ = 0;
+};
+
+TEST_F(FailingDisk, APutThatFailsAnywhereIsAbsentOrWhole) {
+  for (const int with : {EIO, ENOSPC}) {
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    model_.clear();
+    create();
+    put(1, 1);
+    fail_each_call(with, [&] { return put_one(); });
+  }
+}
+
+TEST_F(FailingDisk, ALargeBatchThatFailsAnywhereIsAbsentOrWhole) {
+  options_.direct_batch_bytes = 1000;
+  for (const int with : {EIO, ENOSPC}) {
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    model_.clear();
+    create(Durability::power_loss, options_);
+    fail_each_call(with, [&] { return put_large(); });
+  }
+}
+
+TEST_F(FailingDisk, ACheckpointThatFailsAnywhereLosesNothing) {
+  for (const int with : {EIO, ENOSPC}) {
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    model_.clear();
+    create();
+    put(1, 1);
+    fail_each_call(with, [&] {
+      next_ = model_;
+      ignore_error(store_->checkpoint());
+      return Result<void>();
+    });
+  }
+}
+
+TEST_F(FailingDisk, WritesGoOnAfterAFailedLogWrite) {
+  create();
+  put(1, 1);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool log = call.path == file("log-1.wal") && std::string(call.operation) == "write";
+    return os::SimulatedOutcome{.fail_with = log ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->put(2, vector_of(2, kDimension))));
+  disk_->set_hook({});
+  put(3, 3);
+  put(4, 4);
+  EXPECT_EQ(contents_of(*store_), model_);
+  for (const auto survivors : {os::Survivors::none, os::Survivors::all}) {
+    lose_power(survivors);
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+  }
+}
+
+TEST_F(FailingDisk, RecordsWrittenAfterAHalfMadeLogAreKept) {
+  // The next log's header becomes durable, then making it fails: the old log must not go on, or the
+  // new one's first LSN would cut it.
+  create();
+  put(1, 1);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool directory = std::string(call.operation) == "sync_directory";
+    return os::SimulatedOutcome{.fail_with = directory ? ENOSPC : 0};
+  });
+  EXPECT_FALSE(store_->checkpoint());
+  EXPECT_FALSE(store_->put(9, vector_of(9, kDimension)));
+  disk_->set_hook({});
+  put(2, 2);
+  put(3, 3);
+  for (const auto survivors : {os::Survivors::none, os::Survivors::all}) {
+    lose_power(survivors);
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+  }
+}
+
+TEST_F(FailingDisk, AFailedSyncRefusesWritesUntilReopened) {
+  create();
+  put(1, 1);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    return os::SimulatedOutcome{.fail_with = std::string(call.operation) == "sync" ? EIO : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::outcome_unknown, store_->put(2, vector_of(2, kDimension))));
+  disk_->set_hook({});
+  EXPECT_TRUE(
+      failed_with(ErrorCode::read_only_after_error, store_->put(3, vector_of(3, kDimension))));
+  EXPECT_TRUE(failed_with(ErrorCode::read_only_after_error, store_->checkpoint()));
+  EXPECT_EQ(contents_of(*store_), model_) << "reads go on";
+}
+
+TEST_F(FailingDisk, AFullDiskIsAnErrorAndGoesOnWithSpace) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  disk_->set_capacity(256 * 1024);
+  Result<void> result;
+  std::uint64_t first = 1000;
+  for (; result; first += 100) result = put_many(first, 100);
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, result));
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_TRUE(store_->verify()->ok());
+  disk_->set_capacity(1 << 24);
+  EXPECT_TRUE(succeeded(put_many(first, 100)));
+  EXPECT_TRUE(succeeded(store_->close()));
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, ShortWritesAreGoneOnWith) {
+  create();
+  disk_->set_hook([](const os::SimulatedCall&) { return os::SimulatedOutcome{.write_limit = 7}; });
+  ASSERT_TRUE(put_many(0, 20));
+  ASSERT_TRUE(succeeded(store_->close()));
+  disk_->set_hook({});
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, RecoveryThatFailsAnywhereCanBeTriedAgain) {
+  create();
+  ASSERT_TRUE(put_many(0, 30));
+  put(3, 99);
+  store_.reset();
+  for (const int with : {EIO, ENOSPC}) {
+    for (std::uint64_t call = 0; call < 200; ++call) {
+      auto copy = disk_->power_cut(os::Survivors::none, random_);
+      copy->set_hook([=, left = call](const os::SimulatedCall&) mutable {
+        return os::SimulatedOutcome{.fail_with = left-- == 0 ? with : 0};
+      });
+      ignore_error(StoreAccess::open(*copy, kStorePath, StoreMode::read_write));
+      auto after = copy->power_cut(os::Survivors::random, random_);
+      auto opened = StoreAccess::open(*after, kStorePath, StoreMode::read_write);
+      ASSERT_TRUE(succeeded(opened)) << "errno " << with << " at call " << call;
+      ASSERT_EQ(contents_of(*opened), model_);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quire::vector

@@ -24,7 +24,11 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 class History {
  public:
   History(std::uint64_t seed, Durability durability, std::uint32_t dimension)
-      : seed_(seed), durability_(durability), dimension_(dimension), random_(seed), cuts_random_(~seed) {
+      : seed_(seed),
+        durability_(durability),
+        dimension_(dimension),
+        random_(seed),
+        cuts_random_(~seed) {
     states_.emplace_back();
     disk_.write_back_one_in(8, seed);
     disk_.set_hook([this](const os::SimulatedCall& call) {

@@ -269,12 +269,12 @@ TEST_F(StoreTest, RefusesAnotherDimensionTypeOrDurability) {
   create();
   put(1, 1);
   store_.reset();
-  EXPECT_TRUE(failed_with(ErrorCode::mismatch,
-                          open(StoreMode::read_write, {.dimension = kDimension + 1})));
+  EXPECT_TRUE(
+      failed_with(ErrorCode::mismatch, open(StoreMode::read_write, {.dimension = kDimension + 1})));
   EXPECT_TRUE(failed_with(ErrorCode::mismatch,
                           open(StoreMode::read_write, {.element_type = ElementType::f32})));
-  EXPECT_TRUE(failed_with(ErrorCode::mismatch, open(StoreMode::read_write,
-                                                    {.durability = Durability::process_crash})));
+  EXPECT_TRUE(failed_with(ErrorCode::mismatch,
+                          open(StoreMode::read_write, {.durability = Durability::process_crash})));
   reopen();
   EXPECT_EQ(contents_of(*store_), model_);
 }

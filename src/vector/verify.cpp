@@ -104,10 +104,8 @@ void StoreCore::verify_rows(VerifyReport& report, const ProgressCallback& progre
     if (faulted == nullptr && sum == version.row_checksum) continue;
     const Error error = faulted != nullptr ? state->rows->fault("verify", version.row)
                                            : state->rows->damage("verify", version.row, version.id);
-    report.damaged.push_back({.file = error.path(),
-                              .range = error.range(),
-                              .what = error.detail(),
-                              .id = version.id});
+    report.damaged.push_back(
+        {.file = error.path(), .range = error.range(), .what = error.detail(), .id = version.id});
   }
   if (progress) progress(state->versions, state->versions);
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <utility>
 
 namespace quire::vector {
 
@@ -81,6 +82,7 @@ class VersionTable {
   static Place place_of(std::uint64_t number) noexcept {
     const std::uint64_t shifted = number + (std::uint64_t{1} << kFirstBits);
     const auto chunk = static_cast<std::size_t>(std::bit_width(shifted)) - 1 - kFirstBits;
+    if (chunk >= kChunks) std::unreachable();  // 2^58 versions; tells compilers that it is in range
     return {chunk, shifted - chunk_size(chunk)};
   }
   Version* find(std::uint64_t number) const noexcept {

@@ -15,9 +15,8 @@ constexpr std::size_t kGatherBytes = std::size_t{1} << 20;
 
 // Keeps the last change of each id, in order.
 void keep_last_of_each_id(std::vector<Change>& changes) {
-  const bool ascending =
-      std::ranges::adjacent_find(changes, std::ranges::greater_equal{}, &Change::id) ==
-      changes.end();
+  const bool ascending = std::ranges::adjacent_find(changes, std::ranges::greater_equal{},
+                                                    &Change::id) == changes.end();
   if (ascending) return;
   std::vector<std::size_t> order(changes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -45,20 +44,20 @@ Result<void> StoreCore::check_writable() const {
                                .with_detail("the store was opened read-only"));
   }
   if (failure_) {
-    return std::unexpected(
-        Error(ErrorCode::read_only_after_error, "write")
-            .with_path(directory_)
-            .with_detail("an earlier error left the outcome of a write open (" +
-                         failure_->message() + "); open the store again to go on"));
+    return std::unexpected(Error(ErrorCode::read_only_after_error, "write")
+                               .with_path(directory_)
+                               .with_detail("an earlier error left the outcome of a write open (" +
+                                            failure_->message() +
+                                            "); open the store again to go on"));
   }
   return {};
 }
 
 Error StoreCore::refuse_writes(Error cause, ErrorCode told) {
-  Error error = Error(told, cause.operation(), cause.system_code())
-                    .with_path(cause.path())
-                    .with_detail("the store is read-only until it is opened again: " +
-                                 cause.message());
+  Error error =
+      Error(told, cause.operation(), cause.system_code())
+          .with_path(cause.path())
+          .with_detail("the store is read-only until it is opened again: " + cause.message());
   failure_ = std::move(cause);
   return error;
 }
@@ -193,8 +192,7 @@ Result<void> StoreCore::log_batch(std::span<const Change> changes,
   }
   if (durable) {
     if (auto synced = log_->sync(); !synced) {
-      return std::unexpected(
-          refuse_writes(std::move(synced).error(), ErrorCode::outcome_unknown));
+      return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::outcome_unknown));
     }
     durable_lsn_ = lsn_ + 1;
   }

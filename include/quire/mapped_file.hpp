@@ -1,0 +1,319 @@
+// MappedFile: a file as a stretch of memory.
+//
+// Use it to read or change a file in place, without copying it through a buffer, and to let a file
+// grow while others read it.
+//
+//     auto file = quire::MappedFile::open_or_create("counters.bin", 4096);
+//     if (!file) return report(file.error());
+//     auto counters = file->mutable_view_as<std::uint64_t>(0, 512);   // a span into the file
+//     (*counters)[7] += 1;
+//     if (auto done = file->flush(); !done) return report(done.error());   // now it is durable
+//
+// The address never moves. Opening reserves address space for growth; growing adds bytes behind the
+// old ones. A span or pointer taken before stays valid.
+//
+// There are two ways to touch the bytes:
+//   - Spans (`bytes`, `mutable_bytes`, `view_as`, a pin's span) cost a bounds check. They are plain
+//     memory: if another process cuts the file short, or the device fails, or a hole meets a full
+//     disk, touching them raises SIGBUS.
+//   - Copies (`read_into`, `write`, `fill`) and `guarded` meet the same as an error: `truncated`,
+//     `no_space` or `io`.
+//
+// A range is valid if `offset <= size()` and `length <= size() - offset`, everywhere: also where
+// the length is zero. Every function that takes a range checks it, and fails with `out_of_range`;
+// on a file that was closed or moved from, with `closed`. Those two are not repeated below.
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "quire/byte_range.hpp"
+#include "quire/error.hpp"
+#include "quire/export.hpp"
+
+namespace quire {
+
+namespace mapped {
+class Backing;
+struct Factory;
+}  // namespace mapped
+
+inline namespace v0 {
+
+enum class Access : std::uint8_t { read_only, read_write };
+
+struct MappedFileOptions {
+  // Bytes of address space: how far the file can grow while it is open. By default the larger of 1
+  // GiB and 16 times the file's size. Rounded up to 2 MiB; less if the process may not have that
+  // much.
+  std::optional<std::uint64_t> reserve = std::nullopt;
+  // Creates and grows by holes instead of allocating disk space. A full disk is then found only
+  // when a page is first written.
+  bool sparse = false;
+  // Of a new file, before the umask.
+  std::uint32_t permissions = 0666;
+};
+
+// What a view of `T` in a file needs: its bytes are its value.
+template <class T>
+concept Mappable = std::is_object_v<T> && std::is_trivially_copyable_v<T> && !std::is_const_v<T> &&
+                   !std::is_volatile_v<T> && alignof(T) <= 4096;
+
+// What may run under the fault guard: a fault leaves it by a jump, so that nothing is thrown and
+// the result needs no destructor.
+template <class F, class Bytes>
+concept Guardable = std::is_nothrow_invocable_v<F&, Bytes> &&
+                    (std::is_void_v<std::invoke_result_t<F&, Bytes>> ||
+                     (std::is_trivially_copyable_v<std::invoke_result_t<F&, Bytes>> &&
+                      std::is_default_constructible_v<std::invoke_result_t<F&, Bytes>>));
+
+// A part of a mapped file that stays: it keeps the mapping alive past the MappedFile, and while it
+// lives no shrink of that MappedFile can cut its range.
+//
+// Move-only; thread-compatible. May be destroyed on any thread.
+class QUIRE_EXPORT Pin {
+ public:
+  Pin() noexcept = default;
+  Pin(Pin&& other) noexcept;
+  Pin& operator=(Pin&& other) noexcept;
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  ~Pin();
+
+  // Valid as long as this pin lives. Empty for a pin that was moved from.
+  std::span<const std::byte> span() const noexcept QUIRE_LIFETIMEBOUND { return span_; }
+
+ private:
+  friend class MappedFile;
+  Pin(std::shared_ptr<mapped::Backing> backing, std::span<const std::byte> span) noexcept;
+  void release() noexcept;
+
+  std::shared_ptr<mapped::Backing> backing_;
+  std::span<const std::byte> span_;
+};
+
+// Thread-safe, but for moving, `close` and destruction, which must not run while others call.
+// Reading and writing take no lock; grow, shrink, refresh and pin share one. Threads that store
+// into the same bytes at once must agree between themselves, as with any memory.
+//
+// Move-only. The destructor releases and neither flushes nor reports.
+class QUIRE_EXPORT MappedFile {
+ public:
+  // Each opens for reading and writing and may fail with
+  //   invalid_argument (empty path, a directory or special file, a reservation smaller than the
+  //   file), not_found (no such directory), permission, no_space, io, capacity (too large for this
+  //   file system or for the address space; too many open files).
+  // A new file is made beside under another name, sized, allocated and synced, then renamed, and
+  // its directory is synced: after a power cut it is there as a whole or not at all. On an error
+  // nothing is left behind and an old file is untouched, but for
+  //   outcome_unknown: the new file is in place, but its directory could not be synced.
+
+  // A new file of `size` zero bytes; zero is a good size. Errors also: exists.
+  [[nodiscard]] static Result<MappedFile> create(const std::string& path, std::uint64_t size,
+                                                 const MappedFileOptions& options = {});
+  // The same, taking the place of a file that may be there. Follows a symbolic link and keeps the
+  // old file's permissions. Who has the old file open keeps the old file.
+  [[nodiscard]] static Result<MappedFile> create_or_replace(const std::string& path,
+                                                            std::uint64_t size,
+                                                            const MappedFileOptions& options = {});
+  // Opens the file as it is, or creates it with `size`. If another process creates it at the same
+  // moment, opens that one. Errors also: busy (created and removed by others again and again).
+  [[nodiscard]] static Result<MappedFile> open_or_create(const std::string& path,
+                                                         std::uint64_t size,
+                                                         const MappedFileOptions& options = {});
+
+  // Opens an existing file; an empty one too.
+  // Errors: not_found, permission, capacity, io,
+  //   invalid_argument (as above).
+  [[nodiscard]] static Result<MappedFile> open(const std::string& path, Access access,
+                                               const MappedFileOptions& options = {});
+
+  // A closed file.
+  MappedFile() noexcept = default;
+  MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() = default;
+
+  // Flushes a file that was opened for writing, and releases it, also if the flush fails. Spans end
+  // here, pins do not. Errors: those of `flush`.
+  [[nodiscard]] Result<void> close();
+
+  bool is_open() const noexcept { return base_ != nullptr; }
+  // As it was given; empty when closed.
+  const std::string& path() const noexcept QUIRE_LIFETIMEBOUND;
+  // Bytes. Follows what this object does, and other processes only at `refresh`.
+  std::uint64_t size() const noexcept {
+    return size_ == nullptr ? 0 : size_->load(std::memory_order_acquire);
+  }
+  // How large the file can become under this object, in bytes.
+  std::uint64_t reserved() const noexcept;
+  Access access() const noexcept { return access_; }
+  // True if no store into the file can fail for lack of space: the space of all its bytes was
+  // allocated, on a file system that does not take it back.
+  bool allocation_guaranteed() const noexcept;
+
+  // The bytes [offset, offset + length). Valid until the file object dies, or shrinks below them.
+  [[nodiscard]] Result<std::span<const std::byte>> bytes(
+      std::uint64_t offset, std::uint64_t length) const QUIRE_LIFETIMEBOUND {
+    if (!is_inside({offset, length})) [[unlikely]]
+      return refuse("bytes", {offset, length});
+    return std::span<const std::byte>(base_ + offset, length);
+  }
+  // The same for writing. Stores reach the file; `flush` makes them durable. Errors: wrong_mode.
+  [[nodiscard]] Result<std::span<std::byte>> mutable_bytes(
+      std::uint64_t offset, std::uint64_t length) QUIRE_LIFETIMEBOUND {
+    if (access_ != Access::read_write || !is_inside({offset, length})) [[unlikely]] {
+      return refuse_change("mutable_bytes", {offset, length});
+    }
+    return std::span<std::byte>(base_ + offset, length);
+  }
+
+  // `count` objects of type T at `offset` bytes, in the byte order of the machine.
+  // Errors: misaligned (`offset` is no multiple of alignof(T)).
+  template <Mappable T>
+  [[nodiscard]] Result<std::span<const T>> view_as(std::uint64_t offset,
+                                                   std::uint64_t count) const QUIRE_LIFETIMEBOUND {
+    const ByteRange range{offset, bytes_of<T>(count)};
+    if (!is_inside(range)) [[unlikely]]
+      return refuse("view_as", range);
+    if (offset % alignof(T) != 0) [[unlikely]]
+      return misaligned("view_as", range, alignof(T));
+    return std::span<const T>(reinterpret_cast<const T*>(base_ + offset), count);
+  }
+  // Errors: wrong_mode, misaligned.
+  template <Mappable T>
+  [[nodiscard]] Result<std::span<T>> mutable_view_as(std::uint64_t offset,
+                                                     std::uint64_t count) QUIRE_LIFETIMEBOUND {
+    const ByteRange range{offset, bytes_of<T>(count)};
+    if (access_ != Access::read_write || !is_inside(range)) [[unlikely]] {
+      return refuse_change("mutable_view_as", range);
+    }
+    if (offset % alignof(T) != 0) [[unlikely]] {
+      return misaligned("mutable_view_as", range, alignof(T));
+    }
+    return std::span<T>(reinterpret_cast<T*>(base_ + offset), count);
+  }
+
+  // An owner of the range; see Pin.
+  [[nodiscard]] Result<Pin> pin(std::uint64_t offset, std::uint64_t length) const;
+
+  // Copies out, in, and one value over a range. On an error a part may have been copied.
+  // Errors: truncated (the file was cut by someone else), no_space (a hole met a full disk), io; of
+  // the last two also wrong_mode and read_only_after_error (see `reopen_after_error`).
+  [[nodiscard]] Result<void> read_into(std::uint64_t offset, std::span<std::byte> out) const;
+  [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> in);
+  [[nodiscard]] Result<void> fill(std::uint64_t offset, std::uint64_t length, std::byte value);
+
+  // Calls `f` with the bytes of the range, and returns what it returns. If a page cannot be had,
+  // `f` is left where it is by a jump. REQUIRES of `f`: noexcept, and until it returns it holds no
+  // lock and has only trivially destructible locals. What it wrote to variables outside is then
+  // unspecified. Errors: truncated, no_space, io.
+  template <Guardable<std::span<const std::byte>> F>
+  [[nodiscard]] auto guarded(ByteRange range, F&& f) const
+      -> Result<std::invoke_result_t<F&, std::span<const std::byte>>> {
+    if (!is_inside(range)) [[unlikely]]
+      return refuse("guarded", range);
+    return call_guarded(range, f, std::span<const std::byte>(base_ + range.offset, range.length));
+  }
+  // The same for writing. Errors also: wrong_mode.
+  template <Guardable<std::span<std::byte>> F>
+  [[nodiscard]] auto mutable_guarded(ByteRange range, F&& f)
+      -> Result<std::invoke_result_t<F&, std::span<std::byte>>> {
+    if (access_ != Access::read_write || !is_inside(range)) [[unlikely]] {
+      return refuse_change("mutable_guarded", range);
+    }
+    return call_guarded(range, f, std::span<std::byte>(base_ + range.offset, range.length));
+  }
+
+  // Lengthens the file to `new_size` bytes, the new ones zeros. Space is allocated before the new
+  // size can be seen; with `sparse` it is a hole. Readers go on meanwhile. Nothing moves. Errors,
+  // the file being as before: wrong_mode, invalid_argument (smaller than it is), capacity (over
+  // `reserved()`), no_space, truncated or changed (another process changed the size: refresh
+  // first), read_only_after_error, io.
+  [[nodiscard]] Result<void> grow(std::uint64_t new_size);
+  // Cuts the file. Spans beyond become invalid, pins do not allow it.
+  // Errors: busy (a pin reaches beyond `new_size`), and those of `grow` but for capacity and
+  // no_space.
+  [[nodiscard]] Result<void> shrink(std::uint64_t new_size);
+  // Takes over the size that other processes gave the file, and returns it. If they cut it, spans
+  // and pins beyond are lost. Errors: capacity (it grew past `reserved()`; size() stays), io.
+  [[nodiscard]] Result<std::uint64_t> refresh();
+
+  // Returns when all data and the size are on stable storage, whoever wrote them and in whatever
+  // way; in a file opened read-only too. Errors: io, no_space, read_only_after_error.
+  [[nodiscard]] Result<void> flush();
+  // The same for the bytes of a range, with the size. Ranges need no alignment.
+  [[nodiscard]] Result<void> flush_range(ByteRange range);
+  // Starts writing a range out and does not wait. Promises nothing about a power cut; a later flush
+  // has less to do. Errors: io.
+  [[nodiscard]] Result<void> start_writeback(ByteRange range);
+
+  // After a flush has failed, every later flush of this file in the process fails with
+  // read_only_after_error, through any object, and so do `write`, `fill`, `grow` and `shrink` of
+  // the object that saw it. This ends that state for the file and this object.
+  //
+  // What the failed flush should have written MAY BE LOST: the system takes those pages for clean
+  // and will not write them again, although they still read as new. Write again all that changed
+  // since the last good flush, then flush.
+  [[nodiscard]] Result<void> reopen_after_error();
+
+ private:
+  friend struct mapped::Factory;
+  explicit MappedFile(std::shared_ptr<mapped::Backing> backing) noexcept;
+
+  bool is_inside(ByteRange range) const noexcept {
+    return base_ != nullptr && range.fits(size_->load(std::memory_order_acquire));
+  }
+  template <class T>
+  static constexpr std::uint64_t bytes_of(std::uint64_t count) noexcept {
+    constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+    return count > kMax / sizeof(T) ? kMax : count * sizeof(T);
+  }
+  std::unexpected<Error> refuse(const char* operation, ByteRange range) const;
+  std::unexpected<Error> refuse_change(const char* operation, ByteRange range) const;
+  std::unexpected<Error> misaligned(const char* operation, ByteRange range,
+                                    std::size_t alignment) const;
+  Result<void> check_change(const char* operation, ByteRange range) const;
+  Result<void> check_open(const char* operation) const;
+  Result<void> run_guarded(ByteRange range, void (*call)(void*) noexcept, void* argument) const;
+
+  template <class F, class Span>
+  auto call_guarded(ByteRange range, F& f, Span span) const
+      -> Result<std::invoke_result_t<F&, Span>> {
+    using R = std::invoke_result_t<F&, Span>;
+    if constexpr (std::is_void_v<R>) {
+      auto run = [&]() noexcept { f(span); };
+      return run_guarded(range, &invoke<decltype(run)>, &run);
+    } else {
+      R result{};
+      auto run = [&]() noexcept { result = f(span); };
+      auto done = run_guarded(range, &invoke<decltype(run)>, &run);
+      if (!done) return std::unexpected(std::move(done).error());
+      return result;
+    }
+  }
+  template <class Run>
+  static void invoke(void* run) noexcept {
+    (*static_cast<Run*>(run))();
+  }
+
+  // The first three repeat what is in the backing, where an inline function can reach it.
+  std::byte* base_ = nullptr;
+  const std::atomic<std::uint64_t>* size_ = nullptr;
+  Access access_ = Access::read_only;
+  std::shared_ptr<mapped::Backing> backing_;
+};
+
+}  // namespace v0
+}  // namespace quire
