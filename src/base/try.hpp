@@ -6,6 +6,8 @@
 #define QUIRE_TRY_CONCAT_(a, b) a##b
 #define QUIRE_TRY_NAME_(a, b) QUIRE_TRY_CONCAT_(a, b)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
+
 // QUIRE_TRY(auto name, expression): evaluates a Result; returns its error, or binds its value.
 #define QUIRE_TRY(declaration, expression)                                               \
   auto QUIRE_TRY_NAME_(quire_result_, __LINE__) = (expression);                          \
@@ -13,6 +15,8 @@
     return std::unexpected(std::move(QUIRE_TRY_NAME_(quire_result_, __LINE__)).error()); \
   }                                                                                      \
   declaration = *std::move(QUIRE_TRY_NAME_(quire_result_, __LINE__))
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 // QUIRE_CHECK(expression): the same for a Result<void>, or where the value does not matter.
 #define QUIRE_CHECK(expression)                                 \

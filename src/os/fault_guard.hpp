@@ -44,9 +44,12 @@ template <class F>
   frame.begin = begin;
   frame.end = begin + length;
   frame.fault_address = nullptr;
-  push_fault_frame(frame);
   // No mask is saved: the handler puts it back itself, which keeps the usual way free of system calls.
-  if (sigsetjmp(frame.resume, 0) == 0) f();
+  // The frame is pushed behind sigsetjmp, so that the handler never finds one without a place to go.
+  if (sigsetjmp(frame.resume, 0) == 0) {
+    push_fault_frame(frame);
+    f();
+  }
   pop_fault_frame(frame);
   return frame.fault_address;
 }

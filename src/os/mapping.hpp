@@ -26,6 +26,8 @@ class Mapping {
   Mapping() noexcept = default;
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
 
   // Maps the file `descriptor`, from its first byte, over `reserve` bytes of addresses rounded up to

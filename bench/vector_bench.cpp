@@ -1,0 +1,144 @@
+// The vector store against what the machine gives: a bare cache miss, an append with fdatasync, the
+// speed of memory. Files go to the current directory.
+#include <benchmark/benchmark.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "quire/vector_store.hpp"
+
+namespace {
+
+constexpr std::uint32_t kDimension = 128;
+
+// A directory in the current one that goes with the object.
+class Scratch {
+ public:
+  Scratch() {
+    std::string pattern = std::filesystem::current_path() / "bench-XXXXXX";
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~Scratch() { std::filesystem::remove_all(path_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::vector<float> random_rows(std::size_t rows) {
+  std::vector<float> matrix(rows * kDimension);
+  std::mt19937 random(1);
+  for (float& element : matrix) element = static_cast<float>(random() % 256);
+  return matrix;
+}
+
+quire::VectorStore fill(const std::filesystem::path& path, std::uint64_t rows) {
+  auto store = quire::VectorStore::create(path, {.dimension = kDimension}).value();
+  constexpr std::uint64_t kBatch = 50'000;
+  const std::vector<float> matrix = random_rows(std::min(rows, kBatch));
+  for (std::uint64_t first = 0; first < rows; first += kBatch) {
+    std::vector<std::uint64_t> ids(std::min(kBatch, rows - first));
+    std::iota(ids.begin(), ids.end(), first);
+    store.put_batch(ids, std::span(matrix).first(ids.size() * kDimension)).value();
+  }
+  return store;
+}
+
+// One store of each size for all benchmarks.
+const quire::VectorStore& store_of(std::uint64_t rows) {
+  static const Scratch scratch;
+  static std::map<std::uint64_t, quire::VectorStore> stores;
+  const auto found = stores.find(rows);
+  if (found != stores.end()) return found->second;
+  return stores.emplace(rows, fill(scratch / std::to_string(rows).c_str(), rows)).first->second;
+}
+
+void find_random(benchmark::State& state) {
+  const auto rows = static_cast<std::uint64_t>(state.range(0));
+  const quire::ReadView view = store_of(rows).view();
+  std::mt19937_64 random(2);
+  float sum = 0;
+  for (auto _ : state) sum += (*view.find<float>(random() % rows))[0];
+  benchmark::DoNotOptimize(sum);
+}
+BENCHMARK(find_random)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+
+// The limit for find: the random number and one load from the row.
+void touch_random_row(benchmark::State& state) {
+  const auto rows = static_cast<std::uint64_t>(state.range(0));
+  const quire::ReadView view = store_of(rows).view();
+  const float* matrix = view.find<float>(0)->data();
+  std::mt19937_64 random(2);
+  float sum = 0;
+  for (auto _ : state) sum += matrix[random() % rows * kDimension];
+  benchmark::DoNotOptimize(sum);
+}
+BENCHMARK(touch_random_row)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+
+void put_batch_durable(benchmark::State& state) {
+  const Scratch scratch;
+  auto store = quire::VectorStore::create(scratch / "store", {.dimension = kDimension}).value();
+  const auto count = static_cast<std::uint64_t>(state.range(0));
+  const std::vector<float> matrix = random_rows(count);
+  std::vector<std::uint64_t> ids(count);
+  std::uint64_t next = 0;
+  for (auto _ : state) {
+    std::iota(ids.begin(), ids.end(), next);
+    next += count;
+    store.put_batch(ids, matrix).value();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(put_batch_durable)->Arg(1)->Arg(100)->Arg(1'000)->Arg(10'000)->UseRealTime();
+
+// The limit for puts: the same bytes appended to one file with fdatasync.
+void plain_append_durable(benchmark::State& state) {
+  const Scratch scratch;
+  const std::string path = scratch / "file";
+  const int file = ::open(path.c_str(), O_CREAT | O_RDWR, 0644);
+  const std::vector<float> matrix = random_rows(static_cast<std::size_t>(state.range(0)));
+  const std::size_t bytes = matrix.size() * sizeof(float);
+  off_t at = 0;
+  for (auto _ : state) {
+    if (::pwrite(file, matrix.data(), bytes, at) != static_cast<ssize_t>(bytes) ||
+        ::fdatasync(file) != 0) {
+      state.SkipWithError("write failed");
+    }
+    at += static_cast<off_t>(bytes);
+  }
+  ::close(file);
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(plain_append_durable)->Arg(1)->Arg(100)->Arg(1'000)->Arg(10'000)->UseRealTime();
+
+void nearest(benchmark::State& state) {
+  const quire::ReadView view = store_of(1'000'000).view();
+  const std::vector<float> queries = random_rows(static_cast<std::size_t>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(view.nearest(queries, 10).value());
+  state.SetBytesProcessed(state.iterations() * 1'000'000 * kDimension * 4);
+}
+BENCHMARK(nearest)->Arg(1)->Arg(64)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+void open_and_close(benchmark::State& state) {
+  const Scratch scratch;
+  fill(scratch / "store", static_cast<std::uint64_t>(state.range(0))).close().value();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(quire::VectorStore::open_read_only(scratch / "store").value());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(open_and_close)->Arg(10'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+
+BENCHMARK_MAIN();
