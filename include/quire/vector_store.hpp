@@ -278,6 +278,8 @@ class QUIRE_EXPORT VectorStore {
 
   VectorStore(VectorStore&&) noexcept;
   VectorStore& operator=(VectorStore&&) noexcept;
+  VectorStore(const VectorStore&) = delete;
+  VectorStore& operator=(const VectorStore&) = delete;
   // Releases without a checkpoint and reports nothing: what is durable stays so, and the next open
   // replays the log. Use close() to checkpoint and to hear of errors.
   ~VectorStore();

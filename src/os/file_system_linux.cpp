@@ -306,7 +306,7 @@ class LinuxFileSystem final : public FileSystem {
       if (full == nullptr) return fail("resolve", path);
       const std::string directory = full;
       std::free(full);
-      const std::string candidate = join_path(directory, name);
+      std::string candidate = join_path(directory, name);
       char target[4096];
       const ssize_t length = ::readlink(candidate.c_str(), target, sizeof target - 1);
       if (length < 0) return candidate;

@@ -48,11 +48,10 @@ enum class Survivors : std::uint8_t {
   random,  // any subset, drawn from the generator
 };
 
-struct SimulatedInode;
-
 // Thread-safe, but for power_cut, which must not run while other threads call.
 class SimulatedFileSystem final : public FileSystem {
  public:
+  struct State;  // private to the simulation
   using Hook = std::function<SimulatedOutcome(const SimulatedCall&)>;
 
   // An empty file system that has the directory "/".
@@ -88,9 +87,6 @@ class SimulatedFileSystem final : public FileSystem {
   Result<std::string> resolve(const std::string& path) override;
 
  private:
-  friend class SimulatedFile;
-  struct State;
-
   std::shared_ptr<State> state_;
 };
 

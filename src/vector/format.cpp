@@ -180,7 +180,7 @@ Result<FileHeader> FileHeader::read(os::File& file, FileRole role, const StoreId
 }
 
 void SlotEntry::encode(std::span<std::byte> bytes, std::uint64_t seed) const noexcept {
-  store_le(bytes, 0, static_cast<std::uint32_t>(kind));
+  store_le<std::uint32_t>(bytes, 0, static_cast<std::uint8_t>(kind));
   store_le<std::uint32_t>(bytes, 4, 0);
   store_le(bytes, 8, id);
   store_le(bytes, 16, row);
@@ -192,12 +192,18 @@ void SlotEntry::encode(std::span<std::byte> bytes, std::uint64_t seed) const noe
 bool SlotEntry::decode(std::span<const std::byte> bytes, std::uint64_t seed,
                        SlotEntry& entry) noexcept {
   if (load_le<std::uint64_t>(bytes, 40) != checksum(bytes.first(40), seed)) return false;
-  entry.kind = static_cast<OperationKind>(load_le<std::uint32_t>(bytes, 0));
   entry.id = load_le<std::uint64_t>(bytes, 8);
   entry.row = load_le<std::uint64_t>(bytes, 16);
   entry.lsn = load_le<std::uint64_t>(bytes, 24);
   entry.row_checksum = load_le<std::uint64_t>(bytes, 32);
-  return entry.kind == OperationKind::put || entry.kind == OperationKind::remove;
+  return decode_kind(bytes, 0, entry.kind);
+}
+
+bool decode_kind(std::span<const std::byte> bytes, std::size_t offset,
+                 OperationKind& kind) noexcept {
+  const auto number = load_le<std::uint32_t>(bytes, offset);
+  kind = static_cast<OperationKind>(number);
+  return number == 1 || number == 2;
 }
 
 std::uint64_t random_u64() {

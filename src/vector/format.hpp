@@ -69,7 +69,7 @@ struct FileHeader {
                                                const StoreIdentity& identity, std::uint64_t number);
 };
 
-enum class OperationKind : std::uint32_t { put = 1, remove = 2 };
+enum class OperationKind : std::uint8_t { put = 1, remove = 2 };
 
 // That batch `lsn` put `id` into `row`, or removed it.
 struct SlotEntry {
@@ -85,6 +85,10 @@ struct SlotEntry {
   [[nodiscard]] static bool decode(std::span<const std::byte> bytes, std::uint64_t seed,
                                    SlotEntry& entry) noexcept;
 };
+
+// Reads a kind of 4 bytes; false if it is none.
+[[nodiscard]] bool decode_kind(std::span<const std::byte> bytes, std::size_t offset,
+                               OperationKind& kind) noexcept;
 
 // Unpredictable bytes, for store ids and salts.
 [[nodiscard]] std::uint64_t random_u64();

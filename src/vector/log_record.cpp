@@ -38,12 +38,12 @@ std::vector<std::byte> encode_record(const RecordHead& head, std::span<const Ope
   store_le(bytes, 16, head.lsn);
   store_le(bytes, 24, head.durable_lsn);
   store_le(bytes, 32, head.generation);
-  store_le(bytes, 40, static_cast<std::uint32_t>(head.kind));
+  store_le<std::uint32_t>(bytes, 40, static_cast<std::uint8_t>(head.kind));
   store_le(bytes, 44, head.part | (head.last_part ? kLastPart : 0U));
   store_le<std::uint64_t>(bytes, 48, operations.size());
   std::size_t at = kRecordHeadBytes;
   for (const Operation& operation : operations) {
-    store_le(bytes, at, static_cast<std::uint32_t>(operation.kind));
+    store_le<std::uint32_t>(bytes, at, static_cast<std::uint8_t>(operation.kind));
     store_le(bytes, at + 8, operation.id);
     store_le(bytes, at + 16, operation.row);
     store_le(bytes, at + 24, operation.row_checksum);
@@ -75,7 +75,9 @@ bool decode_record(std::span<const std::byte> bytes, std::uint64_t seed, std::ui
   record.head.lsn = load_le<std::uint64_t>(bytes, 16);
   record.head.durable_lsn = load_le<std::uint64_t>(bytes, 24);
   record.head.generation = load_le<std::uint64_t>(bytes, 32);
-  record.head.kind = static_cast<RecordKind>(load_le<std::uint32_t>(bytes, 40));
+  const auto kind = load_le<std::uint32_t>(bytes, 40);
+  if (kind != 1 && kind != 2) return false;
+  record.head.kind = static_cast<RecordKind>(kind);
   const auto part = load_le<std::uint32_t>(bytes, 44);
   record.head.part = part & ~kLastPart;
   record.head.last_part = (part & kLastPart) != 0;
@@ -87,18 +89,14 @@ bool decode_record(std::span<const std::byte> bytes, std::uint64_t seed, std::ui
   std::uint64_t puts = 0;
   for (std::size_t i = 0, at = kRecordHeadBytes; i < count; ++i, at += kOperationBytes) {
     Operation operation;
-    operation.kind = static_cast<OperationKind>(load_le<std::uint32_t>(bytes, at));
+    if (!decode_kind(bytes, at, operation.kind)) return false;
     operation.id = load_le<std::uint64_t>(bytes, at + 8);
     operation.row = load_le<std::uint64_t>(bytes, at + 16);
     operation.row_checksum = load_le<std::uint64_t>(bytes, at + 24);
     const bool is_put = operation.kind == OperationKind::put;
-    if (!is_put && operation.kind != OperationKind::remove) return false;
     if (is_put && operation.row >= kMaxRows) return false;
     puts += is_put ? 1 : 0;
     record.operations.push_back(operation);
-  }
-  if (record.head.kind != RecordKind::inline_rows && record.head.kind != RecordKind::rows_in_file) {
-    return false;
   }
   const std::uint64_t row_bytes = record.head.kind == RecordKind::inline_rows ? puts * stride : 0;
   if (row_bytes > bytes.size() || record_length(count, row_bytes) != bytes.size()) return false;

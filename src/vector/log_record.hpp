@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kEndMarkBytes = 8;
 // Operations of one record; a batch of more is cut into parts.
 inline constexpr std::size_t kMaxOperationsPerRecord = (std::size_t{16} << 20) / kOperationBytes;
 
-enum class RecordKind : std::uint32_t {
+enum class RecordKind : std::uint8_t {
   inline_rows = 1,   // the record carries the rows
   rows_in_file = 2,  // the rows were in the rows file before the record was written
 };

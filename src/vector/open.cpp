@@ -64,7 +64,8 @@ Result<void> remove_if_there(os::FileSystem& file_system, const std::string& pat
 
 Result<void> check_wanted(const std::string& directory, const Manifest& manifest,
                           const OpenStoreOptions& wanted) {
-  const auto differs = [&](std::string what, std::string is, std::string asked) {
+  const auto differs = [&](const std::string& what, const std::string& is,
+                           const std::string& asked) {
     return std::unexpected(error_at(ErrorCode::mismatch, "open", directory,
                                     "the store has " + what + " " + is + ", not " + asked));
   };
@@ -167,17 +168,18 @@ Result<void> StoreCore::load() {
 }
 
 Result<void> StoreCore::load_slots() {
+  const Manifest& manifest = manifest_;
+  const std::string& path = slots_->path();
   std::optional<Error> damage;
   const auto note = [&](ByteRange range, std::string what) {
     if (damage) return;
-    damage =
-        error_at(ErrorCode::corrupt, "open", slots_->path(), std::move(what)).with_range(range);
+    damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
   };
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
-    const bool row_fits = entry.kind == OperationKind::remove || entry.row < manifest_.row_limit;
-    if (!row_fits || entry.lsn < last_lsn || entry.lsn > manifest_.checkpoint_lsn) {
+    const bool row_fits = entry.kind == OperationKind::remove || entry.row < manifest.row_limit;
+    if (!row_fits || entry.lsn < last_lsn || entry.lsn > manifest.checkpoint_lsn) {
       note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
            "entry " + std::to_string(index) + " has an impossible value");
       return;

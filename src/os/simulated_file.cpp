@@ -1,0 +1,175 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/try.hpp"
+#include "os/errno.hpp"
+#include "os/simulated_state.hpp"
+
+namespace quire::os {
+
+namespace {
+
+class SimulatedFile final : public File {
+ public:
+  SimulatedFile(std::string path, std::shared_ptr<SimulatedFileSystem::State> state,
+                std::shared_ptr<SimulatedInode> inode, bool writable)
+      : File(std::move(path), FileId{~std::uint64_t{0}, inode->number, 0}),
+        state_(std::move(state)),
+        inode_(std::move(inode)),
+        writable_(writable) {}
+
+  ~SimulatedFile() override {
+    const std::lock_guard lock(state_->mutex);
+    inode_->exclusive_locks -= holds_exclusive_ ? 1 : 0;
+    inode_->shared_locks -= holds_shared_ ? 1 : 0;
+  }
+  SimulatedFile(const SimulatedFile&) = delete;
+  SimulatedFile& operator=(const SimulatedFile&) = delete;
+
+  Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> out) override {
+    QUIRE_CHECK(enter("read", {offset, out.size()}));
+    const ssize_t got =
+        ::pread(inode_->descriptor, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0) return simulated_failure("read", errno, path(), {offset, out.size()});
+    return static_cast<std::size_t>(got);
+  }
+
+  Result<std::size_t> pwrite(std::uint64_t offset, std::span<const std::byte> in) override {
+    const ByteRange range{offset, in.size()};
+    const SimulatedOutcome outcome = state_->enter("write", path(), range);
+    if (outcome.fail_with != 0) return simulated_failure("write", outcome.fail_with, path(), range);
+    if (!writable_) return simulated_failure("write", EBADF, path(), range);
+    if (in.empty()) return 0;
+    const std::lock_guard lock(state_->mutex);
+    std::size_t length = in.size();
+    if (outcome.write_limit > 0) length = std::min<std::size_t>(length, outcome.write_limit);
+    // As the kernel does: what fits is written, then the next call finds no room.
+    const std::uint64_t before = inode_->size();
+    if (range.end() > before) {
+      while (length > 0 && offset + length > before &&
+             !state_->has_room(offset + length - std::min(offset + length, before))) {
+        length -= std::min<std::size_t>(length, kPage);
+      }
+      if (length == 0) return simulated_failure("write", ENOSPC, path(), range);
+    }
+    const ssize_t put = ::pwrite(inode_->descriptor, in.data(), length, static_cast<off_t>(offset));
+    require(put == static_cast<ssize_t>(length), "pwrite");
+    note_size(before);
+    state_->write_back_something(*inode_);
+    return length;
+  }
+
+  Result<FileInfo> info() override {
+    QUIRE_CHECK(enter("stat"));
+    FileInfo info;
+    info.size = inode_->size();
+    info.allocated_bytes = inode_->allocated();
+    info.permissions = inode_->permissions;
+    info.id = id();
+    return info;
+  }
+
+  Result<SpaceInfo> space() override {
+    QUIRE_CHECK(enter("statfs"));
+    const std::lock_guard lock(state_->mutex);
+    const std::uint64_t used = SimulatedFileSystem::State::allocated_under(*state_->root);
+    return SpaceInfo{state_->capacity - std::min(state_->capacity, used), true};
+  }
+
+  Result<void> allocate(ByteRange range) override {
+    QUIRE_CHECK(enter("allocate", range));
+    if (!state_->allocate_supported)
+      return simulated_failure("allocate", EOPNOTSUPP, path(), range);
+    const std::lock_guard lock(state_->mutex);
+    const std::uint64_t before = inode_->size();
+    if (range.end() > before && !state_->has_room(range.end() - before)) {
+      return simulated_failure("allocate", ENOSPC, path(), range);
+    }
+    require(::fallocate(inode_->descriptor, 0, static_cast<off_t>(range.offset),
+                        static_cast<off_t>(range.length)) == 0,
+            "fallocate");
+    note_size(before);
+    return {};
+  }
+
+  Result<void> truncate(std::uint64_t size) override {
+    QUIRE_CHECK(enter("truncate", {size, 0}));
+    const std::lock_guard lock(state_->mutex);
+    const std::uint64_t before = inode_->size();
+    require(::ftruncate(inode_->descriptor, static_cast<off_t>(size)) == 0, "ftruncate");
+    note_size(before);
+    return {};
+  }
+
+  Result<void> start_writeback(ByteRange range) override { return enter("start_writeback", range); }
+
+  Result<Mapping> map(MapAccess access, std::uint64_t reserve) override {
+    QUIRE_CHECK(enter("map"));
+    return Mapping::map_file(inode_->descriptor, access, inode_->size(), reserve);
+  }
+
+  Result<void> try_lock(LockKind kind) override {
+    QUIRE_CHECK(enter("lock"));
+    const std::lock_guard lock(state_->mutex);
+    const int others_exclusive = inode_->exclusive_locks - (holds_exclusive_ ? 1 : 0);
+    const int others_shared = inode_->shared_locks - (holds_shared_ ? 1 : 0);
+    const bool exclusive = kind == LockKind::exclusive;
+    if (others_exclusive > 0 || (exclusive && others_shared > 0)) {
+      return simulated_failure("lock", EAGAIN, path());
+    }
+    inode_->exclusive_locks = others_exclusive + (exclusive ? 1 : 0);
+    inode_->shared_locks = others_shared + (exclusive ? 0 : 1);
+    holds_exclusive_ = exclusive;
+    holds_shared_ = !exclusive;
+    return {};
+  }
+
+ protected:
+  Result<void> do_sync() override {
+    QUIRE_CHECK(enter("sync"));
+    const std::lock_guard lock(state_->mutex);
+    inode_->make_durable({0, UINT64_MAX});
+    return {};
+  }
+
+  Result<void> do_sync_range(const Mapping& /*mapping*/, ByteRange range) override {
+    QUIRE_CHECK(enter("sync_range", range));
+    const std::lock_guard lock(state_->mutex);
+    inode_->make_durable(range);
+    return {};
+  }
+
+ private:
+  Result<void> enter(const char* operation, ByteRange range = {}) {
+    const SimulatedOutcome outcome = state_->enter(operation, path(), range);
+    if (outcome.fail_with != 0)
+      return simulated_failure(operation, outcome.fail_with, path(), range);
+    return {};
+  }
+
+  void note_size(std::uint64_t before) {
+    const std::uint64_t now = inode_->size();
+    if (now != before) inode_->unsynced_sizes.push_back(now);
+  }
+
+  const std::shared_ptr<SimulatedFileSystem::State> state_;
+  const std::shared_ptr<SimulatedInode> inode_;
+  const bool writable_;
+  bool holds_exclusive_ = false;
+  bool holds_shared_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<File> make_simulated_file(std::string path,
+                                          std::shared_ptr<SimulatedFileSystem::State> state,
+                                          std::shared_ptr<SimulatedInode> inode, bool writable) {
+  return std::make_unique<SimulatedFile>(std::move(path), std::move(state), std::move(inode),
+                                         writable);
+}
+
+}  // namespace quire::os

@@ -1,0 +1,75 @@
+// What the simulated file system is made of: files and directories, each with what of it is durable.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "os/simulated_file_system.hpp"
+
+namespace quire::os {
+
+inline constexpr std::uint64_t kPage = 4096;
+inline constexpr std::uint64_t kSector = 512;
+
+using Page = std::array<std::byte, kPage>;
+
+// Ends the test program if the machinery below the simulation fails.
+void require(bool condition, const char* what);
+
+// A file or a directory. Numbered once for the life of the process, so that ids of different
+// simulated file systems never meet.
+struct SimulatedInode {
+  struct Change {
+    enum class Kind : std::uint8_t { link, rename, unlink } kind;
+    std::string name;
+    std::string to;  // of a rename, in the same directory
+    std::shared_ptr<SimulatedInode> inode;
+  };
+  using Entries = std::map<std::string, std::shared_ptr<SimulatedInode>>;
+
+  explicit SimulatedInode(bool directory);
+  ~SimulatedInode();
+  SimulatedInode(const SimulatedInode&) = delete;
+  SimulatedInode& operator=(const SimulatedInode&) = delete;
+
+  const bool is_directory;
+  const std::uint64_t number;
+  std::uint32_t permissions = 0644;
+
+  // Of a file.
+  int descriptor = -1;
+  std::map<std::uint64_t, Page> image;  // durable pages that are not all zeros, by page number
+  std::uint64_t durable_size = 0;
+  std::vector<std::uint64_t> unsynced_sizes;  // sizes it has had since the last sync
+  int exclusive_locks = 0;
+  int shared_locks = 0;
+
+  // Of a directory.
+  Entries entries;
+  Entries durable_entries;
+  std::vector<Change> changes;  // since its last sync
+
+  std::uint64_t size() const;
+  std::uint64_t allocated() const;
+  Page current_page(std::uint64_t number_of_page) const;
+  const Page& image_page(std::uint64_t number_of_page) const;
+  void set_image_page(std::uint64_t number_of_page, const Page& page);
+  // The numbers of all pages that may differ from zeros in the file or in the image.
+  std::set<std::uint64_t> touched_pages() const;
+  // Those that differ between the two.
+  std::vector<std::uint64_t> dirty_pages() const;
+  // Makes the image equal to the file in the range, and the size durable.
+  void make_durable(ByteRange range);
+};
+
+// What of a directory and all below it is there after a power cut.
+[[nodiscard]] std::shared_ptr<SimulatedInode> surviving_directory(const SimulatedInode& directory,
+                                                                  Survivors survivors,
+                                                                  Random& random);
+
+}  // namespace quire::os
