@@ -9,7 +9,7 @@
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #if defined(__has_feature)
 #if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-#define QUIRE_MULTIVERSION __attribute__((target_clones("avx512f,avx512bw", "avx2", "default")))
+#define QUIRE_MULTIVERSION __attribute__((target_clones("avx512bw", "avx2", "default")))
 #endif
 #else
 #define QUIRE_MULTIVERSION \

@@ -50,6 +50,7 @@ std::vector<std::byte> encode_record(const RecordHead& head, std::span<const Ope
     at += kOperationBytes;
   }
   for (const auto& piece : rows) {
+    if (piece.empty()) continue;  // of a remove
     std::memcpy(record.data() + at, piece.data(), piece.size());
     at += piece.size();
   }

@@ -168,7 +168,8 @@ Result<void> StoreCore::load() {
 }
 
 Result<void> StoreCore::load_slots() {
-  const Manifest& manifest = manifest_;
+  const std::uint64_t row_limit = manifest_.row_limit;
+  const std::uint64_t checkpoint_lsn = manifest_.checkpoint_lsn;
   const std::string& path = slots_->path();
   std::optional<Error> damage;
   const auto note = [&](ByteRange range, std::string what) {
@@ -178,8 +179,8 @@ Result<void> StoreCore::load_slots() {
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
-    const bool row_fits = entry.kind == OperationKind::remove || entry.row < manifest.row_limit;
-    if (!row_fits || entry.lsn < last_lsn || entry.lsn > manifest.checkpoint_lsn) {
+    const bool row_fits = entry.kind == OperationKind::remove || entry.row < row_limit;
+    if (!row_fits || entry.lsn < last_lsn || entry.lsn > checkpoint_lsn) {
       note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
            "entry " + std::to_string(index) + " has an impossible value");
       return;

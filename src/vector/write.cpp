@@ -20,7 +20,7 @@ void keep_last_of_each_id(std::vector<Change>& changes) {
   if (ascending) return;
   std::vector<std::size_t> order(changes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return changes[i].id; });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(changes[i].id, i); });
   std::vector<bool> superseded(changes.size());
   for (std::size_t i = 0; i + 1 < order.size(); ++i) {
     if (changes[order[i]].id == changes[order[i + 1]].id) superseded[order[i]] = true;

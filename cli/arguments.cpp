@@ -1,0 +1,93 @@
+#include "cli/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string_view>
+
+namespace quire::cli {
+namespace {
+
+std::uint64_t parse_number(const std::string& option, const std::string& text,
+                           std::uint64_t minimum, std::uint64_t maximum) {
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && stopped == end && value >= minimum && value <= maximum) return value;
+  throw CLI::ValidationError(
+      option, fmt::format("'{}' is no whole number from {} to {}", text, minimum, maximum));
+}
+
+// An option of one value, which `take` reads from its text.
+template <class Take>
+CLI::Option* add_value(CLI::App& app, const std::string& name, const Take& take,
+                       const std::string& about) {
+  const CLI::callback_t callback = [take](const CLI::results_t& texts) {
+    take(texts.front());
+    return true;
+  };
+  return app.add_option(name, callback, about);
+}
+
+// `parse` gives an optional that is empty for a word it does not know.
+template <class Value, class Parse>
+void add_word(CLI::App& app, const std::string& name, std::optional<Value>& value, Parse parse,
+              const std::string& words, const std::string& about) {
+  const auto take = [&value, parse, name, words](const std::string& text) {
+    const auto parsed = parse(std::string_view(text));
+    if (!parsed) {
+      throw CLI::ValidationError(name, fmt::format("'{}' is none of {}", text, words));
+    }
+    value = parsed;
+  };
+  add_value(app, name, take, about)->type_name(words);
+}
+
+}  // namespace
+
+void add_store(CLI::App& app, std::string& directory) {
+  app.add_option("DIR", directory, "The store's directory")->required()->type_name("");
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                        const std::string& description, std::uint64_t minimum,
+                        std::uint64_t maximum) {
+  const auto take = [&value, name, minimum, maximum](const std::string& text) {
+    value = parse_number(name, text, minimum, maximum);
+  };
+  return add_value(app, name, take, description)->type_name("N");
+}
+
+void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids) {
+  app.add_option_function<std::vector<std::string>>(
+         "ID",
+         [&ids](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             ids.push_back(parse_number("ID", text, 0, std::numeric_limits<std::uint64_t>::max()));
+           }
+         },
+         "Ids of vectors")
+      ->required()
+      ->type_name("");
+}
+
+void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about) {
+  add_word(app, "--type", type, element_type_from_string, "f32|u8", about);
+}
+
+void add_format(CLI::App& app, std::optional<VectorFormat>& format, const std::string& about) {
+  add_word(app, "--format", format, vector_format_from_string, "fvecs|bvecs|npy|raw", about);
+}
+
+void add_durability(CLI::App& app, std::optional<Durability>& durability,
+                    const std::string& about) {
+  add_word(app, "--durability", durability, durability_from_string,
+           "power_loss|process_crash|checkpoint_only", about);
+}
+
+void add_metric(CLI::App& app, std::optional<Metric>& metric) {
+  add_word(app, "--metric", metric, metric_from_string, "l2|ip|cosine",
+           "Distance: squared Euclidean (default), minus the inner product, 1 - cosine");
+}
+
+}  // namespace quire::cli

@@ -1,0 +1,87 @@
+// What a command of `quire` is: a name, words for the help, its arguments, and what it does.
+//
+// Each is a file of its own (import.cpp, …) that makes one Command; main.cpp holds the table.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <expected>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "quire/error.hpp"
+
+namespace quire::cli {
+
+// Exit statuses, the same for every command. An interrupt by signal s gives 128 + s.
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
+inline constexpr int kDamageFound = 3;
+
+// Why a command did not do what it was asked: its exit status, and one line that says what and
+// where.
+struct Failure {
+  Failure(int exit_status, std::string line) : status(exit_status), message(std::move(line)) {}
+  // An error of the library that is no damage of a store; `from_store` knows the others.
+  Failure(const Error& error)  // NOLINT(google-explicit-constructor): so that QUIRE_TRY converts
+      : status(kFailed), message(error.message()) {}
+
+  int status;
+  std::string message;
+};
+
+template <class T = void>
+using Outcome = std::expected<T, Failure>;
+
+inline std::unexpected<Failure> fail(int status, std::string message) {
+  return std::unexpected(Failure(status, std::move(message)));
+}
+
+// True for the errors by which a store says that its files are damaged.
+inline bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::truncated;
+}
+
+// What a store returned, as an outcome: damage ends the command with kDamageFound. (The same codes
+// from a vector file mean bad input, which is kFailed.)
+template <class T>
+Outcome<T> from_store(Result<T> result) {
+  if (result) {
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return std::move(*result);
+    }
+  }
+  return fail(is_damage(result.error()) ? kDamageFound : kFailed, result.error().message());
+}
+
+// What every command is told.
+struct Settings {
+  bool json = false;  // results for machines
+};
+
+using Run = std::function<Outcome<>(const Settings&)>;
+
+struct Command {
+  const char* group;  // heading in `quire --help`
+  const char* name;
+  const char* summary;  // one line
+  const char* help;     // what else to know, and an example; shown below the options
+  // Adds the command's arguments to `app`; what it returns is run when the command was chosen and
+  // holds the values parsed.
+  Run (*declare)(CLI::App& app);
+};
+
+Command create_command();
+Command import_command();
+Command info_command();
+Command get_command();
+Command nearest_command();
+Command export_command();
+Command remove_command();
+Command checkpoint_command();
+Command verify_command();
+
+}  // namespace quire::cli

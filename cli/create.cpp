@@ -1,0 +1,60 @@
+// quire create: a new, empty store.
+#include <memory>
+
+#include "base/try.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/output.hpp"
+
+namespace quire::cli {
+namespace {
+
+struct Arguments {
+  std::string directory;
+  std::uint64_t dimension = 0;
+  std::optional<ElementType> type;
+  std::optional<Durability> durability;
+};
+
+Outcome<> create(const Arguments& arguments, const Settings& settings) {
+  const VectorStoreOptions options{
+      .dimension = static_cast<std::uint32_t>(arguments.dimension),
+      .element_type = arguments.type.value_or(ElementType::f32),
+      .durability = arguments.durability.value_or(Durability::power_loss)};
+  QUIRE_TRY(VectorStore store, from_store(VectorStore::create(arguments.directory, options)));
+  QUIRE_CHECK(from_store(store.close()));
+
+  if (settings.json) {
+    print_json({{"directory", arguments.directory},
+                {"dimension", options.dimension},
+                {"type", to_string(options.element_type)},
+                {"durability", to_string(options.durability)}});
+  } else {
+    print_line("created {}: dimension {}, {}, {}", arguments.directory, options.dimension,
+               to_string(options.element_type), to_string(options.durability));
+  }
+  return {};
+}
+
+Run declare(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_store(app, arguments->directory);
+  add_number(app, "--dim", arguments->dimension, "Elements of each vector", 1, kMaxDimension)
+      ->required();
+  add_element_type(app, arguments->type, "Type of the elements (default f32)");
+  add_durability(app, arguments->durability,
+                 "What a write that has returned survives (default power_loss)");
+  return [arguments](const Settings& settings) { return create(*arguments, settings); };
+}
+
+}  // namespace
+
+Command create_command() {
+  return {"Fill", "create", "Make an empty store",
+          "DIR must not exist, or be empty; the directory it is in must exist.\n\n"
+          "Example: an empty store for vectors of 768 floats\n"
+          "  quire create embeddings --dim 768",
+          declare};
+}
+
+}  // namespace quire::cli

@@ -1,0 +1,200 @@
+// quire get: vectors by their ids, as text or as a vector file.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
+
+#include "base/try.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/opening.hpp"
+#include "cli/output.hpp"
+#include "cli/wording.hpp"
+
+namespace quire::cli {
+namespace {
+
+struct Arguments {
+  std::string directory;
+  std::vector<std::uint64_t> ids;
+  std::string format;  // empty: by the name of `output`, else text
+  std::string output;  // empty: standard output
+};
+
+using Row = std::vector<std::byte>;
+
+Outcome<Row> read_row(const VectorStore& store, std::uint64_t id) {
+  Row row(store.dimension() * element_size(store.element_type()));
+  QUIRE_CHECK(from_store(store.get(id, row)));
+  return row;
+}
+
+// Calls use(i, element) for each element; u8 as a number, f32 as a float.
+template <class Use>
+void each_element(ElementType type, const Row& row, Use use) {
+  const std::size_t size = element_size(type);
+  for (std::size_t i = 0; i < row.size() / size; ++i) {
+    if (type == ElementType::u8) {
+      use(std::to_integer<unsigned>(row[i]));
+    } else {
+      float element = 0;
+      std::memcpy(&element, row.data() + i * size, size);
+      use(element);
+    }
+  }
+}
+
+std::string as_text(ElementType type, std::uint64_t id, const Row& row) {
+  std::string line = fmt::format("{}:", id);
+  each_element(type, row, [&line](auto element) { line += fmt::format(" {}", element); });
+  return line + "\n";
+}
+
+nlohmann::ordered_json as_json(ElementType type, std::uint64_t id, const Row& row) {
+  auto elements = nlohmann::ordered_json::array();
+  each_element(type, row, [&elements](auto element) { elements.push_back(element); });
+  return {{"id", id}, {"vector", std::move(elements)}};
+}
+
+Outcome<> write_file(const VectorStore& store, std::span<const std::uint64_t> ids,
+                     VectorFormat format, const std::string& path) {
+  QUIRE_TRY(VectorFileWriter writer,
+            VectorFileWriter::create(path, format, store.dimension(), store.element_type()));
+  for (const std::uint64_t id : ids) {
+    QUIRE_TRY(const Row row, read_row(store, id));
+    QUIRE_CHECK(writer.append(row));
+  }
+  QUIRE_CHECK(writer.finish());
+  return {};
+}
+
+// A directory of our own for a moment.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::error_code error;
+    std::string name = (std::filesystem::temp_directory_path(error) / "quire-XXXXXX").string();
+    if (!error && ::mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code error;
+    if (!path_.empty()) std::filesystem::remove_all(path_, error);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  // Empty if there could be none.
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A vector file is put in place by renaming, so what goes into a pipe is made beside first.
+Outcome<> write_to_standard_output(const VectorStore& store, std::span<const std::uint64_t> ids,
+                                   VectorFormat format) {
+  const TemporaryDirectory beside;
+  if (beside.path().empty()) return fail(kFailed, "get: no temporary directory can be made");
+  const std::string path = beside.path() + "/rows";
+  QUIRE_CHECK(write_file(store, ids, format, path));
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, std::size_t{1} << 16> block;
+  while (file.read(block.data(), block.size()) || file.gcount() > 0) {
+    print_text(std::string_view(block.data(), static_cast<std::size_t>(file.gcount())));
+  }
+  return file.bad() ? fail(kFailed, fmt::format("get: cannot read {}", path)) : Outcome<>();
+}
+
+Outcome<> write_text_file(const VectorStore& store, std::span<const std::uint64_t> ids,
+                          const std::string& path) {
+  std::ofstream file(path, std::ios::binary);
+  for (const std::uint64_t id : ids) {
+    QUIRE_TRY(const Row row, read_row(store, id));
+    file << as_text(store.element_type(), id, row);
+  }
+  file.close();
+  if (!file) return fail(kFailed, fmt::format("get: cannot write {}", path));
+  return {};
+}
+
+Outcome<> absent(const Arguments& arguments, std::span<const std::uint64_t> ids) {
+  return fail(kFailed, fmt::format("get {}: not_found: no vector under {} {}", arguments.directory,
+                                   ids.size() == 1 ? "id" : "ids", fmt::join(ids, ", ")));
+}
+
+// The format that was asked for; nothing for text.
+Outcome<std::optional<VectorFormat>> chosen_format(const Arguments& arguments,
+                                                   const Settings& settings) {
+  std::optional<VectorFormat> format;
+  if (arguments.format.empty() && !arguments.output.empty()) {
+    format = vector_format_from_path(arguments.output);
+  } else if (!arguments.format.empty() && arguments.format != "text") {
+    format = vector_format_from_string(arguments.format);
+  }
+  if (settings.json && (format || !arguments.output.empty())) {
+    return fail(kWrongUsage, "get: --json goes with neither --output nor a binary --format");
+  }
+  if (format && arguments.output.empty() && ::isatty(STDOUT_FILENO) == 1) {
+    return fail(kWrongUsage, "get: a terminal cannot show this format: give --output");
+  }
+  return format;
+}
+
+Outcome<> get(const Arguments& arguments, const Settings& settings) {
+  QUIRE_TRY(const std::optional<VectorFormat> format, chosen_format(arguments, settings));
+  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
+  const ReadView view = store.view();
+  std::vector<std::uint64_t> found;
+  std::vector<std::uint64_t> missing;
+  for (const std::uint64_t id : arguments.ids) {
+    (view.contains(id) ? found : missing).push_back(id);
+  }
+
+  if (format || !arguments.output.empty()) {  // a file has all that was asked for, or is not made
+    if (!missing.empty()) return absent(arguments, missing);
+    if (!format) return write_text_file(store, found, arguments.output);
+    return arguments.output.empty() ? write_to_standard_output(store, found, *format)
+                                    : write_file(store, found, *format, arguments.output);
+  }
+  for (const std::uint64_t id : found) {
+    QUIRE_TRY(const Row row, read_row(store, id));
+    if (settings.json) {
+      print_json(as_json(store.element_type(), id, row));
+    } else {
+      print_text(as_text(store.element_type(), id, row));
+    }
+  }
+  return missing.empty() ? Outcome<>() : absent(arguments, missing);
+}
+
+Run declare(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_store(app, arguments->directory);
+  add_ids(app, arguments->ids);
+  app.add_option("--format", arguments->format,
+                 "Format of what is written (default: by the name of --output, else text)")
+      ->check(CLI::IsMember({"text", "fvecs", "bvecs", "npy", "raw"}).description(""))
+      ->type_name("text|fvecs|bvecs|npy|raw");
+  app.add_option("--output", arguments->output, "Write to this file")->type_name("FILE");
+  return [arguments](const Settings& settings) { return get(*arguments, settings); };
+}
+
+}  // namespace
+
+Command get_command() {
+  return {"Look", "get", "Show vectors by their ids",
+          "Compares each vector with its checksum. Text is a line `id: v v v` for each id, in the\n"
+          "order given; with --json a line {\"id\": …, \"vector\": […]}. Where an id has no "
+          "vector, the\n"
+          "others are shown, no file is written, and the exit status is 1.\n\n"
+          "Example: two vectors as a NumPy array\n"
+          "  quire get photos 17 42 --output two.npy",
+          declare};
+}
+
+}  // namespace quire::cli

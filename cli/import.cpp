@@ -1,0 +1,219 @@
+// quire import: the rows of a vector file into a store, batch by batch.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <span>
+
+#include "base/try.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/opening.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/row_batches.hpp"
+#include "cli/wording.hpp"
+#include "quire/latency_histogram.hpp"
+
+namespace quire::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMaxBatchBytes = std::uint64_t{1} << 30;
+
+struct Arguments {
+  std::string directory;
+  std::string file;
+  VectorFileOptions format;
+  std::uint64_t dimension = 0;  // 0: not given
+  std::uint64_t first_id = 0;
+  std::uint64_t batch_rows = 0;  // 0: not given
+  std::optional<Durability> durability;
+};
+
+Outcome<VectorFileReader> open_file(const Arguments& arguments) {
+  VectorFileOptions options = arguments.format;
+  if (arguments.dimension != 0) {
+    options.dimension = static_cast<std::uint32_t>(arguments.dimension);
+  }
+  const auto format = options.format ? options.format : vector_format_from_path(arguments.file);
+  if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
+    return fail(kWrongUsage, "import: a raw file says nothing of itself: give --dim and --type");
+  }
+  QUIRE_TRY(VectorFileReader reader, VectorFileReader::open(arguments.file, options));
+  if (reader.rows() > 0 &&
+      arguments.first_id > std::numeric_limits<std::uint64_t>::max() - (reader.rows() - 1)) {
+    return fail(kFailed,
+                fmt::format("import {}: {} from id {} on go past the largest id, 2^64 - 1",
+                            arguments.file, counted(reader.rows(), "row"), arguments.first_id));
+  }
+  if (arguments.batch_rows > kMaxBatchBytes / reader.row_bytes()) {
+    return fail(kWrongUsage,
+                fmt::format("import: --batch: {} are more than {} of memory",
+                            counted(arguments.batch_rows, "row"), byte_size(kMaxBatchBytes)));
+  }
+  return reader;
+}
+
+// The store for the file's rows: the one that is there, or else a new one.
+Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileReader& reader) {
+  const OpenStoreOptions expected{.dimension = reader.dimension(),
+                                  .element_type = reader.element_type(),
+                                  .durability = arguments.durability};
+  auto existing = VectorStore::open(arguments.directory, expected);
+  if (existing || existing.error().code() != ErrorCode::not_found) {
+    QUIRE_TRY(VectorStore store, from_store(std::move(existing)));
+    tell_recovery(arguments.directory, store.recovery());
+    return store;
+  }
+  return from_store(VectorStore::create(
+      arguments.directory, {.dimension = reader.dimension(),
+                            .element_type = reader.element_type(),
+                            .durability = arguments.durability.value_or(Durability::power_loss)}));
+}
+
+// One import: what goes where, and how far it is.
+class Import {
+ public:
+  Import(const Arguments& arguments, const Settings& settings, std::uint64_t rows,
+         VectorStore& store, bool each_write_is_durable)
+      : arguments_(arguments),
+        settings_(settings),
+        rows_(rows),
+        store_(store),
+        each_write_is_durable_(each_write_is_durable) {}
+
+  // Puts `batch` and all that follow it.
+  Outcome<> run(std::span<const std::byte> batch, RowBatches& batches) {
+    InterruptGuard interrupt;
+    Progress progress("importing", "row", rows_);
+    while (!batch.empty()) {
+      if (auto done = put(batch); !done) return stopped(std::move(done).error());
+      progress.update(stored_);
+      if (interrupt.requested() && stored_ < rows_) {
+        return stopped(Failure(interrupt.exit_status(), "import: interrupted"));
+      }
+      auto next = batches.next();
+      if (!next) return stopped(std::move(next).error());
+      batch = *next;
+    }
+    if (auto closed = from_store(store_.close()); !closed) {
+      return stopped(std::move(closed).error());
+    }
+    return {};
+  }
+
+  void report(double seconds) const {
+    if (settings_.json) return;  // the last batch's line said it
+    if (rows_ == 0) {
+      print_line("{} has no rows; nothing was imported", arguments_.file);
+      return;
+    }
+    const auto latency = latency_.snapshot();
+    const auto percentile = [&latency](double percent) {
+      return duration(static_cast<double>(latency.percentile(percent)) * 1e-9);
+    };
+    print_line("imported {} (ids {} to {}) in {}: {} rows/s", counted(stored_, "row"),
+               arguments_.first_id, arguments_.first_id + (stored_ - 1), duration(seconds),
+               rate(stored_, seconds));
+    print_line("batch latency: p50 {}, p99 {} ({} of up to {})", percentile(50), percentile(99),
+               latency.count() == 1 ? "1 batch" : grouped(latency.count()) + " batches",
+               counted(largest_batch_, "row"));
+  }
+
+ private:
+  Outcome<> put(std::span<const std::byte> rows) {
+    const std::size_t row_bytes = store_.dimension() * element_size(store_.element_type());
+    const std::uint64_t count = rows.size() / row_bytes;
+    ids_.resize(static_cast<std::size_t>(count));
+    std::iota(ids_.begin(), ids_.end(), arguments_.first_id + stored_);
+
+    const auto begin = Clock::now();
+    QUIRE_CHECK(from_store(store_.put_batch(ids_, VectorRef(store_.element_type(), rows))));
+    stored_ += count;
+    // Without a reader of acknowledgements, close() makes all of them durable at once.
+    if (settings_.json && !each_write_is_durable_) QUIRE_CHECK(from_store(store_.sync()));
+    latency_.record(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count()));
+
+    if (each_write_is_durable_ || settings_.json) durable_ = stored_;
+    largest_batch_ = std::max(largest_batch_, count);
+    if (settings_.json) {
+      print_line("{{\"rows\": {}}}", durable_);
+      (void)flush_output();  // an acknowledgement is worth nothing in a buffer
+    }
+    return {};
+  }
+
+  // The failure, and which rows are safe all the same.
+  Outcome<> stopped(Failure failure) {
+    if (durable_ < stored_ && store_.sync()) durable_ = stored_;
+    failure.message += durable_ == 0
+                           ? "; no row of this import is durable"
+                           : fmt::format("; {} of {} (ids {} to {}) durable",
+                                         counted(durable_, "row"), grouped(rows_),
+                                         arguments_.first_id, arguments_.first_id + (durable_ - 1));
+    return std::unexpected(std::move(failure));
+  }
+
+  const Arguments& arguments_;
+  const Settings& settings_;
+  std::uint64_t rows_;  // of the file
+  VectorStore& store_;
+  bool each_write_is_durable_;
+  std::uint64_t stored_ = 0;   // rows that the store has
+  std::uint64_t durable_ = 0;  // of these, rows that survive losing power
+  std::uint64_t largest_batch_ = 0;
+  std::vector<std::uint64_t> ids_;
+  LatencyHistogram latency_;
+};
+
+Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
+  const auto begin = Clock::now();
+  QUIRE_TRY(VectorFileReader reader, open_file(arguments));
+  RowBatches batches(reader, arguments.batch_rows);
+  // Before the store: a file that is bad from the start leaves none behind.
+  QUIRE_TRY(const std::span<const std::byte> first, batches.next());
+  QUIRE_TRY(VectorStore store, open_store(arguments, reader));
+  QUIRE_TRY(const StoreInfo info, from_store(store.info()));
+
+  Import import(arguments, settings, reader.rows(), store,
+                info.durability == Durability::power_loss);
+  QUIRE_CHECK(import.run(first, batches));
+  import.report(std::chrono::duration<double>(Clock::now() - begin).count());
+  return {};
+}
+
+Run declare(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_store(app, arguments->directory);
+  app.add_option("FILE", arguments->file, "The vector file")->required()->type_name("");
+  add_format(app, arguments->format.format, "Format of FILE (default: by its name)");
+  add_number(app, "--dim", arguments->dimension, "Elements of each vector; raw files need it", 1,
+             kMaxDimension);
+  add_element_type(app, arguments->format.element_type, "Type of the elements; raw files need it");
+  add_number(app, "--first-id", arguments->first_id, "Id of the first row (default 0)");
+  add_number(app, "--batch", arguments->batch_rows, "Rows of each batch (default: about 4 MiB)", 1);
+  add_durability(app, arguments->durability,
+                 "Durability of a new store (default power_loss); an existing one must have it");
+  return [arguments](const Settings& settings) { return import_file(*arguments, settings); };
+}
+
+}  // namespace
+
+Command import_command() {
+  return {
+      "Fill", "import", "Put the rows of a vector file into a store",
+      "Makes the store if there is none. Row i gets the id first-id + i and replaces what was\n"
+      "under it. A batch is stored whole or not at all. With --json there is one line\n"
+      "{\"rows\": N} after each batch, as soon as N rows of this import would survive a loss of\n"
+      "power. Ctrl-C stops after the current batch.\n\n"
+      "Example:\n"
+      "  quire import photos data/base_10k.bvecs",
+      declare};
+}
+
+}  // namespace quire::cli

@@ -1,0 +1,117 @@
+// quire: the command line of the library. See docs/command.md.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "cli/output.hpp"
+#include "quire/version.hpp"
+
+namespace quire::cli {
+namespace {
+
+constexpr auto kHelp =
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 damage found, 128 + signal interrupted.\n"
+    "`quire COMMAND --help` tells more about each command.\n\n"
+    "Example:\n"
+    "  quire import photos data/base_10k.bvecs && quire info photos";
+
+struct Declared {
+  CLI::App* app;
+  Run run;
+};
+
+std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
+  std::vector<Declared> declared;
+  for (const Command& command :
+       {create_command(), import_command(), remove_command(), info_command(), get_command(),
+        export_command(), nearest_command(), verify_command(), checkpoint_command()}) {
+    CLI::App* app = quire.add_subcommand(command.name, command.summary);
+    app->group(command.group);
+    app->footer(command.help);
+    app->add_flag("--json", settings.json, "Results as JSON, for machines");
+    declared.push_back({app, command.declare(*app)});
+  }
+  return declared;
+}
+
+int wrong_usage(const CLI::App& quire, const CLI::ParseError& error) {
+  std::string where;
+  std::string what = error.what();
+  std::string help = "quire --help";
+  if (const auto chosen = quire.get_subcommands(); !chosen.empty()) {
+    where = chosen.front()->get_name() + ": ";
+    help = "quire " + chosen.front()->get_name() + " --help";
+  } else if (const auto words = quire.remaining(); !words.empty()) {
+    what = fmt::format("there is no command '{}'", words.front());
+  } else {
+    what = "which command?";
+  }
+  print_error(fmt::format("{}{} (see {})", where, what, help));
+  return kWrongUsage;
+}
+
+int run(const std::vector<Declared>& commands, const Settings& settings) {
+  for (const auto& [app, command] : commands) {
+    if (!app->parsed()) continue;
+    if (auto done = command(settings); !done) {
+      (void)flush_output();  // what was printed comes before the error
+      print_error(done.error().message);
+      return done.error().status;
+    }
+  }
+  return kDone;
+}
+
+int parse_and_run(int count, char** words) {
+  CLI::App quire("Store fixed-dimension vectors under 64-bit ids, durably, and read them back.",
+                 "quire");
+  Settings settings;
+  quire.set_version_flag("--version", "quire " QUIRE_VERSION);
+  quire.require_subcommand(1);
+  quire.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  quire.get_formatter()->label("Positionals", "Arguments");
+  quire.get_formatter()->label("REQUIRED", "");
+  quire.footer(kHelp);
+  const std::vector<Declared> commands = declare_commands(quire, settings);
+  try {
+    quire.parse(count, words);
+  } catch (const CLI::CallForVersion&) {
+    print_line("quire {}", QUIRE_VERSION);
+    return kDone;
+  } catch (const CLI::CallForHelp&) {
+    print_text(quire.help());
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    return wrong_usage(quire, error);
+  }
+  return run(commands, settings);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  prepare_standard_streams();
+  int status = kFailed;
+  try {
+    status = parse_and_run(count, words);
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+  } catch (const std::exception& error) {
+    print_error(error.what());
+  }
+  if (const auto failure = flush_output(); failure && status == kDone) {
+    print_error(fmt::format("write standard output: {}", std::strerror(*failure)));
+    return kFailed;
+  }
+  return status;
+}
+
+}  // namespace quire::cli
+
+int main(int count, char** words) { return quire::cli::main(count, words); }

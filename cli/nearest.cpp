@@ -1,0 +1,197 @@
+// quire nearest: the exact nearest neighbours of the queries in a file, and recall against the
+// truth.
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <memory>
+#include <span>
+
+#include "base/try.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/opening.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/row_batches.hpp"
+#include "cli/wording.hpp"
+
+namespace quire::cli {
+namespace {
+
+using Neighbours = std::vector<Neighbour>;
+
+struct Arguments {
+  std::string directory;
+  std::string queries;
+  std::uint64_t k = 0;
+  std::optional<Metric> chosen_metric;
+  std::string truth;  // empty: none
+  std::optional<VectorFormat> format;
+
+  Metric metric() const { return chosen_metric.value_or(Metric::l2); }
+};
+
+// Queries searched together; each pass over the rows serves all of them.
+constexpr std::uint64_t kBlockQueries = 256;
+
+struct Found {
+  std::vector<Neighbours> neighbours;  // by query
+  double seconds = 0;                  // of searching, without reading the files
+};
+
+Outcome<std::optional<Int32Rows>> read_truth(const Arguments& arguments,
+                                             const VectorFileReader& queries) {
+  if (arguments.truth.empty()) return std::nullopt;
+  QUIRE_TRY(Int32Rows truth, read_ivecs(arguments.truth));
+  if (truth.columns < arguments.k) {
+    return fail(kFailed,
+                fmt::format("nearest: {} has {} for each query, fewer than --k {}", arguments.truth,
+                            counted(truth.columns, "neighbour"), arguments.k));
+  }
+  if (truth.rows > queries.rows()) {
+    return fail(kFailed, fmt::format("nearest: {} has {}, more than the queries in {} ({})",
+                                     arguments.truth, counted(truth.rows, "row"), arguments.queries,
+                                     grouped(queries.rows())));
+  }
+  return truth;
+}
+
+Outcome<Found> search(const ReadView& view, const Arguments& arguments, VectorFileReader& reader,
+                      std::uint64_t queries) {
+  Found found;
+  Progress progress("searching", "comparison");
+  RowBatches batches(reader, kBlockQueries);
+  while (found.neighbours.size() < queries) {
+    QUIRE_TRY(std::span<const std::byte> block, batches.next());
+    const std::uint64_t searched = found.neighbours.size();
+    const std::uint64_t count =
+        std::min<std::uint64_t>(block.size() / reader.row_bytes(), queries - searched);
+    block = block.first(static_cast<std::size_t>(count) * reader.row_bytes());
+
+    // The store tells of its part in units of its own; a block counts as its queries times all
+    // rows.
+    const auto tell = [&](std::uint64_t done, std::uint64_t total) {
+      const double share = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+      const auto rows = static_cast<double>(view.size());
+      progress.update(
+          static_cast<std::uint64_t>(
+              (static_cast<double>(searched) + share * static_cast<double>(count)) * rows),
+          static_cast<std::uint64_t>(static_cast<double>(queries) * rows));
+    };
+    const auto begin = std::chrono::steady_clock::now();
+    QUIRE_TRY(
+        std::vector<Neighbours> neighbours,
+        from_store(view.nearest(VectorRef(reader.element_type(), block),
+                                static_cast<std::size_t>(arguments.k), arguments.metric(), tell)));
+    found.seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    std::ranges::move(neighbours, std::back_inserter(found.neighbours));
+  }
+  return found;
+}
+
+// The share of the truth's first k ids that are among the k found, over all queries.
+double recall(const std::vector<Neighbours>& found, const Int32Rows& truth, std::uint64_t k) {
+  std::uint64_t hits = 0;
+  for (std::size_t query = 0; query < found.size(); ++query) {
+    for (const std::int32_t id : truth.row(query).first(static_cast<std::size_t>(k))) {
+      const bool hit = id >= 0 && std::ranges::find(found[query], static_cast<std::uint64_t>(id),
+                                                    &Neighbour::id) != found[query].end();
+      hits += hit ? 1 : 0;
+    }
+  }
+  return static_cast<double>(hits) / (static_cast<double>(found.size()) * static_cast<double>(k));
+}
+
+void print_neighbours_json(nlohmann::ordered_json& json, const Found& found) {
+  auto& all = json["neighbours"] = nlohmann::ordered_json::array();
+  for (const Neighbours& neighbours : found.neighbours) {
+    auto of_query = nlohmann::ordered_json::array();
+    for (const Neighbour& neighbour : neighbours) {
+      of_query.push_back({{"id", neighbour.id}, {"distance", neighbour.distance}});
+    }
+    all.push_back(std::move(of_query));
+  }
+}
+
+void report(const Arguments& arguments, const Settings& settings, const Found& found,
+            std::uint64_t rows, const std::optional<Int32Rows>& truth, std::uint64_t in_file) {
+  const std::uint64_t queries = found.neighbours.size();
+  if (settings.json) {
+    nlohmann::ordered_json json = {{"queries", queries},
+                                   {"k", arguments.k},
+                                   {"metric", to_string(arguments.metric())},
+                                   {"seconds", found.seconds}};
+    if (truth) {
+      json["recall"] = recall(found.neighbours, *truth, arguments.k);
+    } else {
+      print_neighbours_json(json, found);
+    }
+    print_json(json);
+    return;
+  }
+  if (!truth) {
+    for (std::size_t query = 0; query < found.neighbours.size(); ++query) {
+      std::string line = fmt::format("query {}:", query);
+      for (const Neighbour& neighbour : found.neighbours[query]) {
+        line += fmt::format(" {} ({})", neighbour.id, neighbour.distance);
+      }
+      print_line("{}", line);
+    }
+    return;
+  }
+  if (queries < in_file) {
+    print_line("the truth has {}: searched only the first of the {} queries in {}",
+               counted(queries, "row"), grouped(in_file), arguments.queries);
+  }
+  print_line("{} against {} in {}: {} queries/s",
+             queries == 1 ? "1 query" : grouped(queries) + " queries", counted(rows, "row"),
+             duration(found.seconds), rate(queries, found.seconds));
+  print_line("recall of the {} nearest ({}): {:.3f}", arguments.k, to_string(arguments.metric()),
+             recall(found.neighbours, *truth, arguments.k));
+}
+
+Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
+  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
+  QUIRE_TRY(VectorFileReader reader,
+            VectorFileReader::open(arguments.queries, {.format = arguments.format,
+                                                       .dimension = store.dimension(),
+                                                       .element_type = store.element_type()}));
+  QUIRE_TRY(const std::optional<Int32Rows> truth, read_truth(arguments, reader));
+  const std::uint64_t queries = truth ? truth->rows : reader.rows();
+  const ReadView view = store.view();
+  QUIRE_TRY(const Found found, search(view, arguments, reader, queries));
+  report(arguments, settings, found, view.size(), truth, reader.rows());
+  return {};
+}
+
+Run declare(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_store(app, arguments->directory);
+  app.add_option("QUERYFILE", arguments->queries, "Queries, a vector file of the store's dimension")
+      ->required()
+      ->type_name("");
+  add_number(app, "--k", arguments->k, "Neighbours of each query", 1, kMaxRows)->required();
+  add_metric(app, arguments->chosen_metric);
+  app.add_option("--truth", arguments->truth,
+                 "True neighbours (ivecs): tells the recall instead of the neighbours")
+      ->type_name("FILE");
+  add_format(app, arguments->format, "Format of QUERYFILE (default: by its name)");
+  return [arguments](const Settings& settings) { return nearest(*arguments, settings); };
+}
+
+}  // namespace
+
+Command nearest_command() {
+  return {"Look", "nearest", "Find the exact nearest neighbours of queries",
+          "Compares every query with every vector. Nearest first, equal distances by lower id, as\n"
+          "`query i: id (distance) …`. With --truth it tells the recall: the share of the truth's\n"
+          "first k ids that are among the k found. A truth of fewer rows than there are queries\n"
+          "limits the search to that many.\n\n"
+          "Example:\n"
+          "  quire nearest photos data/queries_100.bvecs --k 10 \\\n"
+          "        --truth data/groundtruth_10k_l2_top10.ivecs",
+          declare};
+}
+
+}  // namespace quire::cli

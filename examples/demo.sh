@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# demo.sh QUIRE: shows on real vectors what the quire command promises, and checks every claim.
+#
+# Ends with status 1 at the first claim that does not hold. Works in a temporary folder and removes it.
+set -euo pipefail
+quire=$(realpath "${1:?the path of the quire command}")
+data=$(cd "$(dirname "${BASH_SOURCE[0]}")/../data" && pwd)
+base=$data/base_10k.bvecs
+rows=10000
+row_bytes=132 # in a bvecs file: the dimension as 4 bytes, then 128 elements
+
+work=$(mktemp -d)
+importer= # the process to kill
+clean_up() {
+  if [[ -n $importer ]]; then kill -9 "$importer" 2>/dev/null || true; fi
+  rm -rf "$work"
+}
+trap clean_up EXIT
+cd "$work"
+cp "$base" base.bvecs
+cp "$data/queries_100.bvecs" queries.bvecs
+cp "$data/groundtruth_10k_l2_top10.ivecs" truth.ivecs
+
+if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
+  bold=$'\e[1m' green=$'\e[32m' red=$'\e[31m' dim=$'\e[2m' plain=$'\e[0m' tick='✓' cross='✗'
+else
+  bold='' green='' red='' dim='' plain='' tick='ok:' cross='FAILED:'
+fi
+
+heading() { printf '\n%s%s%s\n\n' "$bold" "$1" "$plain"; }
+
+# claim SENTENCE COMMAND...: the sentence with a tick if the command succeeds, else the end.
+claim() {
+  local sentence=$1
+  shift
+  if "$@" >check.out 2>&1; then
+    printf '  %s%s%s %s\n' "$green" "$tick" "$plain" "$sentence"
+    return
+  fi
+  printf '  %s%s%s %s\n' "$red" "$cross" "$plain" "$sentence"
+  sed 's/^/    /' check.out
+  echo "  (checked with: $*)"
+  exit 1
+}
+
+# run STATUS WORD...: shows and runs `quire WORD...`, which must end with STATUS; its output, errors
+# too, stays in shown.out.
+run() {
+  local wanted=$1 status=0
+  shift
+  printf '  %s$ quire %s%s\n' "$dim" "$*" "$plain"
+  "$quire" "$@" >shown.out 2>&1 || status=$?
+  sed 's/^/    /' shown.out
+  if ((status != wanted)); then
+    printf '  %s%s%s exit status %d instead of %d\n' "$red" "$cross" "$plain" "$status" "$wanted"
+    exit 1
+  fi
+}
+
+# field NAME STORE: a number that `quire info` tells.
+field() { "$quire" info "$2" --json | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+
+# read_acknowledgement: takes the next line from the import; sets `last` to its rows. A line that the
+# kill has cut acknowledges nothing.
+read_acknowledgement() {
+  local line
+  read -r line <&3 || return
+  if [[ $line =~ ^\{\"rows\":\ ([0-9]+)\}$ ]]; then last=${BASH_REMATCH[1]}; fi
+}
+
+heading "10,000 real image descriptors go in"
+run 0 import photos base.bvecs
+run 0 info photos
+claim "all $rows rows are there" test "$(field rows photos)" = "$rows"
+claim "nothing waits in the log" test "$(field log_bytes photos)" = 0
+
+heading "An import is killed half way (SIGKILL)"
+printf '  %s$ quire import killed base.bvecs --batch 1 --json &   # each row synced, then acknowledged%s\n' \
+  "$dim" "$plain"
+# The import waits whenever the pipe is full of lines not read yet, so it cannot end before the kill.
+mkfifo acknowledgements
+"$quire" import killed base.bvecs --batch 1 --json >acknowledgements &
+importer=$!
+exec 3<acknowledgements
+last=0
+while ((last < 4000 && SECONDS < 20)) && read_acknowledgement; do :; done
+status=0
+{ kill -9 "$importer" && wait "$importer"; } 2>/dev/null || status=$?
+importer=
+while read_acknowledgement; do :; done # what it said before the kill counts too
+exec 3<&-
+printf '  %s$ kill -9 %%1%s\n' "$dim" "$plain"
+claim "killed in the middle: $last rows of $rows acknowledged" test "$status" = 137 -a "$last" -gt 0 -a "$last" -lt "$rows"
+run 0 checkpoint killed
+kept=$(field rows killed)
+claim "after reopening, $kept rows are there: every acknowledged one" test "$kept" -ge "$last"
+claim "and at most the one whose acknowledgement did not get out" test "$kept" -le $((last + 1))
+"$quire" export killed kept.bvecs >/dev/null
+claim "the acknowledged rows are the input's, byte for byte" cmp -n $((last * row_bytes)) kept.bvecs base.bvecs
+claim "every checksum of the recovered store is right" "$quire" verify killed
+
+heading "Exact nearest neighbours"
+run 0 nearest photos queries.bvecs --k 10 --truth truth.ivecs
+claim "recall is 1.000: all true neighbours of 100 queries" grep -q ': 1\.000$' shown.out
+
+heading "Rows come back as they went in"
+run 0 get photos 4711 --output row.bvecs
+tail -c +$((4711 * row_bytes + 1)) base.bvecs | head -c $row_bytes >expected.bvecs || true
+claim "row 4711 is row 4711 of the file" cmp row.bvecs expected.bvecs
+run 0 export photos exported.bvecs
+claim "the exported file is identical to the imported one" cmp exported.bvecs base.bvecs
+
+heading "Damage is found and named, never served"
+cp -r photos damaged
+offset=$((4096 + 4711 * 128 + 5)) # of element 5 of row 4711 in the rows file
+byte=$(od -An -tu1 -j $offset -N 1 damaged/gen-1.rows)
+printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
+  dd of=damaged/gen-1.rows bs=1 seek=$offset conv=notrunc status=none
+printf '  %sone bit of a copy is flipped, in byte %d of gen-1.rows%s\n' "$dim" $offset "$plain"
+run 3 verify damaged
+claim "the file and the vector are named" grep -q 'damaged/gen-1.rows .*(id 4711)' shown.out
+run 3 get damaged 4711
+run 0 get damaged 4712 --output good.bvecs
+run 3 export damaged out.bvecs
+claim "no file was made of damaged rows" test ! -e out.bvecs
+claim "the store that was copied is whole" "$quire" verify photos
+
+printf '\n%sAll of it held, in %d s.%s\n' "$bold" $SECONDS "$plain"
