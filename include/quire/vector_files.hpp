@@ -100,6 +100,8 @@ class QUIRE_EXPORT VectorFileReader {
 
   VectorFileReader(VectorFileReader&& other) noexcept;
   VectorFileReader& operator=(VectorFileReader&& other) noexcept;
+  VectorFileReader(const VectorFileReader&) = delete;
+  VectorFileReader& operator=(const VectorFileReader&) = delete;
   ~VectorFileReader();
 
   VectorFormat format() const noexcept { return format_; }
@@ -163,6 +165,8 @@ class QUIRE_EXPORT VectorFileWriter {
 
   VectorFileWriter(VectorFileWriter&& other) noexcept;
   VectorFileWriter& operator=(VectorFileWriter&& other) noexcept;
+  VectorFileWriter(const VectorFileWriter&) = delete;
+  VectorFileWriter& operator=(const VectorFileWriter&) = delete;
   ~VectorFileWriter();
 
   // Bytes of each row as append() takes it.

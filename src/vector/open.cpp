@@ -128,33 +128,50 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
                                                    const OpenStoreOptions& options) {
-  // A reader beside a writer may find a file gone, or half a record, because the writer moved on: it
-  // looks again, and believes in damage only when it sees the same store damaged again and again.
-  constexpr int kAttempts = 5;
-  for (int attempt = 1;; ++attempt) {
-    QUIRE_TRY(Manifest manifest, read_manifest(file_system, directory));
-    QUIRE_CHECK(check_wanted(directory, manifest, options));
-    std::unique_ptr<os::File> lock;
-    if (mode == StoreMode::read_write) {
-      QUIRE_TRY(lock, take_writer_lock(file_system, directory));
-      // The last writer may have changed it before the lock was ours.
-      QUIRE_TRY(manifest, read_manifest(file_system, directory));
-    }
-    std::unique_ptr<StoreCore> core(new StoreCore(file_system, directory, mode, options, manifest));
-    Result<void> loaded;
-    {
-      const base::MutexLock hold(core->write_mutex_);
-      core->lock_ = std::move(lock);
-      loaded = core->load();
-    }
-    if (loaded) return core;
-    const ErrorCode code = loaded.error().code();
-    const bool may_be_a_race = mode == StoreMode::read_only && attempt < kAttempts &&
-                               (code == ErrorCode::corrupt || code == ErrorCode::truncated ||
-                                code == ErrorCode::not_found);
-    if (!may_be_a_race) return std::unexpected(std::move(loaded).error());
-    std::this_thread::sleep_for(std::chrono::milliseconds(attempt));
+  QUIRE_TRY(Manifest manifest, read_manifest(file_system, directory));
+  QUIRE_CHECK(check_wanted(directory, manifest, options));
+  if (mode == StoreMode::read_only) {
+    return open_reader(file_system, directory, options, std::move(manifest));
   }
+  QUIRE_TRY(auto lock, take_writer_lock(file_system, directory));
+  // The last writer may have changed it before the lock was ours.
+  QUIRE_TRY(manifest, read_manifest(file_system, directory));
+  return open_with(file_system, directory, mode, options, manifest, std::move(lock));
+}
+
+// A reader beside a writer may find a file gone, or half a record, because the writer moved on. It looks
+// again as long as the manifest changes, and believes in damage when it sees the same store damaged again
+// and again.
+Result<std::unique_ptr<StoreCore>> StoreCore::open_reader(os::FileSystem& file_system,
+                                                          const std::string& directory,
+                                                          const OpenStoreOptions& options,
+                                                          Manifest manifest) {
+  constexpr int kLooksAtOneManifest = 5;
+  constexpr int kLooks = 1000;
+  int looks_at_this = 0;
+  for (int look = 1;; ++look) {
+    auto opened =
+        open_with(file_system, directory, StoreMode::read_only, options, manifest, nullptr);
+    if (opened || look == kLooks) return opened;
+    const ErrorCode code = opened.error().code();
+    const bool may_be_a_race =
+        code == ErrorCode::corrupt || code == ErrorCode::truncated || code == ErrorCode::not_found;
+    if (!may_be_a_race || ++looks_at_this == kLooksAtOneManifest) return opened;
+    std::this_thread::sleep_for(std::chrono::milliseconds(looks_at_this));
+    QUIRE_TRY(Manifest now, read_manifest(file_system, directory));
+    if (now != manifest) looks_at_this = 0;
+    manifest = now;
+  }
+}
+
+Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
+    os::FileSystem& file_system, const std::string& directory, StoreMode mode,
+    const OpenStoreOptions& options, const Manifest& manifest, std::unique_ptr<os::File> lock) {
+  std::unique_ptr<StoreCore> core(new StoreCore(file_system, directory, mode, options, manifest));
+  const base::MutexLock hold(core->write_mutex_);
+  core->lock_ = std::move(lock);
+  QUIRE_CHECK(core->load());
+  return core;
 }
 
 Result<void> StoreCore::load() {

@@ -82,6 +82,15 @@ class StoreCore {
             const OpenStoreOptions& options, const Manifest& manifest);
 
   // open.cpp
+  static Result<std::unique_ptr<StoreCore>> open_reader(os::FileSystem& file_system,
+                                                        const std::string& directory,
+                                                        const OpenStoreOptions& options,
+                                                        Manifest manifest);
+  static Result<std::unique_ptr<StoreCore>> open_with(os::FileSystem& file_system,
+                                                      const std::string& directory, StoreMode mode,
+                                                      const OpenStoreOptions& options,
+                                                      const Manifest& manifest,
+                                                      std::unique_ptr<os::File> lock);
   Result<void> load() QUIRE_REQUIRES(write_mutex_);
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover() QUIRE_REQUIRES(write_mutex_);

@@ -259,11 +259,11 @@ class PowerCuts : public ::testing::TestWithParam<Case> {};
 TEST_P(PowerCuts, LeaveAStateThatThePromisesAllow) {
   const bool nightly = from_environment("QUIRE_NIGHTLY", 0) != 0;
   const std::uint64_t first = from_environment("QUIRE_SEED", 1);
-  const std::uint64_t histories = from_environment("QUIRE_HISTORIES", nightly ? 40 : 3);
+  const std::uint64_t histories = from_environment("QUIRE_HISTORIES", nightly ? 100 : 2);
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = first; seed < first + histories && !HasFailure(); ++seed) {
     History history(seed, GetParam().durability, GetParam().dimension);
-    history.run(60);
+    history.run(45);
     cuts += history.cuts();
   }
   std::printf("  %llu power cuts, seeds %llu to %llu\n", static_cast<unsigned long long>(cuts),
