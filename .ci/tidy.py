@@ -19,10 +19,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COUNT = re.compile(r"^\d+ warnings? (and \d+ errors? )?generated\.")
-# Of a test program only what is likely a bug: the analyzer takes most of the time, the speed of a test is
-# nobody's concern, and a fixture keeps in an optional what its test has put there.
-TEST_CHECKS = ("--checks=-clang-analyzer-*,-performance-*,-cppcoreguidelines-*,"
-               "-bugprone-unchecked-optional-access")
+# Of a test program or benchmark only what is likely a bug: the analyzer takes most of the time, and the
+# speed of a test is nobody's concern.
+TEST_CHECKS = "--checks=-clang-analyzer-*,-performance-*,-cppcoreguidelines-*"
 CHECKS_EVERYTHING = {".clang-tidy", ".ci/tidy.py"}
 
 
@@ -62,7 +61,7 @@ def sources_to_check(sources, changed):
 
 def tidy(build, source):
     began = time.monotonic()
-    extra = [TEST_CHECKS] if source.stem.endswith("_test") else []
+    extra = [TEST_CHECKS] if source.stem.endswith(("_test", "_bench")) else []
     done = subprocess.run(
         ["clang-tidy-19", "-p", str(build), "--quiet", *extra, str(source)], cwd=ROOT,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -230,7 +230,7 @@ class QUIRE_EXPORT ReadView {
   // The `k` nearest vectors for each of the queries, dense rows in `queries`: exact, over all rows, on
   // all cores. Nearest first, equal distances by lower id; fewer than k where the view has fewer
   // vectors. Distances of u8 vectors are exact for l2 and ip; f32 ones are summed in single precision.
-  // A stored vector that holds a NaN is nobody's neighbour.
+  // A stored vector whose distance is a NaN, as when it holds one or infinities, is nobody's neighbour.
   // Errors: invalid_argument (k of 0; no whole number of rows; a NaN in a query), mismatch (element
   // type), truncated or io (a page of the rows cannot be read).
   [[nodiscard]] Result<std::vector<std::vector<Neighbour>>> nearest(
@@ -244,7 +244,8 @@ class QUIRE_EXPORT ReadView {
 };
 
 // Thread-safe: any number of threads may read and write; writers take turns. Move-only; a moved-from
-// or closed store returns `closed` from everything that can fail, and view() of it must not be called.
+// or closed store returns `closed` from everything that can fail. A closed one gives an empty view;
+// view(), recovery(), dimension() and element_type() of a moved-from one must not be called.
 //
 // One process writes (the others get `busy`); `open_read_only` shows the store at that moment to any
 // process, also beside a writer. Not for use across fork().
@@ -252,7 +253,7 @@ class QUIRE_EXPORT VectorStore {
  public:
   // Makes a store in `directory`, which must not exist or be empty; its parent must exist. Durable when
   // it returns. Errors: exists (a store or other files are there), not_found (no parent),
-  // invalid_argument (dimension), no_space, permission, io.
+  // busy (someone else is creating it), invalid_argument (dimension), no_space, permission, io.
   [[nodiscard]] static Result<VectorStore> create(const std::filesystem::path& directory,
                                                   const VectorStoreOptions& options,
                                                   const OpenStoreOptions& open_options = {});

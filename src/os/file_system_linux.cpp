@@ -266,12 +266,15 @@ class LinuxFileSystem final : public FileSystem {
     DIR* directory = ::opendir(path.c_str());
     if (directory == nullptr) return fail("list", path);
     std::vector<std::string> names;
-    errno = 0;
-    while (const dirent* entry = ::readdir(directory)) {
+    int saved = 0;
+    while (true) {
+      errno = 0;
+      const dirent* entry = ::readdir(directory);
+      saved = errno;
+      if (entry == nullptr) break;
       const std::string name = entry->d_name;
       if (name != "." && name != "..") names.push_back(name);
     }
-    const int saved = errno;
     ::closedir(directory);
     if (saved != 0) return std::unexpected(errno_error("list", saved, path));
     std::ranges::sort(names);

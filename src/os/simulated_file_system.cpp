@@ -26,7 +26,7 @@ SimulatedFileSystem::~SimulatedFileSystem() = default;
 
 void SimulatedFileSystem::set_hook(Hook hook) {
   const std::lock_guard lock(state_->mutex);
-  state_->hook = std::move(hook);
+  state_->hook = std::make_shared<Hook>(std::move(hook));
 }
 
 void SimulatedFileSystem::set_capacity(std::uint64_t bytes) {

@@ -94,6 +94,45 @@ TEST_F(PowerCut, ARenameMaySurviveWithoutTheDataItNames) {
   EXPECT_TRUE(sizes.contains(10));
 }
 
+TEST_F(PowerCut, AnySizeSinceTheLastSyncMaySurvive) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(100, 1)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(file->write_all(0, filled(5000, 2)));
+  ASSERT_TRUE(file->truncate(300));
+  std::set<std::size_t> sizes;
+  for (int i = 0; i < 100; ++i) sizes.insert(content(*cut(Survivors::random), "/a").size());
+  EXPECT_EQ(sizes, (std::set<std::size_t>{100, 300, 5000}));
+}
+
+TEST_F(PowerCut, AnySubsetOfNamesSurvives) {
+  auto old_file = create("/a");
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  auto new_file = create("/b");
+  ASSERT_TRUE(disk_.remove("/a"));
+  std::set<std::vector<std::string>> seen;
+  for (int i = 0; i < 100; ++i) seen.insert(*cut(Survivors::random)->list("/"));
+  EXPECT_EQ(seen, (std::set<std::vector<std::string>>{{}, {"a"}, {"b"}, {"a", "b"}}));
+}
+
+TEST_F(PowerCut, ARenameIsAtomicAndDurableOnceItsDirectoryIsSynced) {
+  auto old_file = create("/a");
+  auto new_file = create("/a.tmp");
+  ASSERT_TRUE(new_file->write_all(0, filled(10, 2)));
+  ASSERT_TRUE(new_file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(disk_.rename("/a.tmp", "/a", IfExists::replace));
+  for (int i = 0; i < 100; ++i) {
+    const auto after = cut(Survivors::random);
+    const bool renamed = *after->list("/") == std::vector<std::string>{"a"};
+    EXPECT_EQ(content(*after, "/a"), renamed ? filled(10, 2) : filled(0, 0));
+    EXPECT_EQ(content(*after, "/a.tmp"), renamed ? filled(0, 0) : filled(10, 2));
+  }
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(content(*cut(Survivors::random), "/a"), filled(10, 2));
+}
+
 TEST_F(PowerCut, APageMayBeWrittenBackAtAnyTime) {
   auto file = create("/a");
   ASSERT_TRUE(disk_.sync_directory("/"));
@@ -122,6 +161,17 @@ TEST_F(PowerCut, CallsFailAsTheHookSays) {
       << "through any handle";
   file->forget_sync_failure();
   EXPECT_TRUE(file->sync());
+}
+
+TEST_F(PowerCut, AHookMayCount) {
+  auto file = create("/a");
+  disk_.set_hook([left = 2](const SimulatedCall&) mutable {
+    return SimulatedOutcome{.fail_with = left-- == 0 ? EIO : 0};
+  });
+  EXPECT_TRUE(file->write_all(0, filled(1, 1)));
+  EXPECT_TRUE(file->write_all(0, filled(1, 1)));
+  EXPECT_FALSE(file->write_all(0, filled(1, 1)));
+  EXPECT_TRUE(file->write_all(0, filled(1, 1)));
 }
 
 TEST_F(PowerCut, TheDiskGetsFull) {

@@ -13,7 +13,7 @@ namespace quire::os {
 
 struct SimulatedFileSystem::State {
   mutable std::mutex mutex;
-  Hook hook;
+  std::shared_ptr<const Hook> hook = std::make_shared<Hook>();
   std::uint64_t calls = 0;
   std::uint64_t capacity = UINT64_MAX;
   std::uint32_t write_back_one_in = 0;
@@ -23,14 +23,14 @@ struct SimulatedFileSystem::State {
 
   // Tells the hook; the outcome is the hook's.
   SimulatedOutcome enter(const char* operation, const std::string& path, ByteRange range = {}) {
-    Hook to_call;
+    std::shared_ptr<const Hook> to_call;  // not a copy, which would forget what the hook counted
     SimulatedCall call{0, operation, path, range};
     {
       const std::lock_guard lock(mutex);
       call.number = calls++;
       to_call = hook;
     }
-    return to_call ? to_call(call) : SimulatedOutcome{};
+    return *to_call ? (*to_call)(call) : SimulatedOutcome{};
   }
 
   std::shared_ptr<SimulatedInode> find(const std::string& path) const {

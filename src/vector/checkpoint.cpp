@@ -72,8 +72,11 @@ Result<void> StoreCore::checkpoint_locked() {
   next.row_limit = next_row_;
   next.first_log = log_->number();
   next.live = catalog_->live();
+  manifest_in_doubt_ = next;
   QUIRE_CHECK(replace_manifest(file_system_, directory_, next));
+  manifest_in_doubt_.reset();
   durable_lsn_ = lsn_;
+  older_log_bytes_ = 0;
 
   // Only names: whatever of them a crash brings back is removed by the next open.
   for (std::uint64_t number = manifest_.first_log; number < next.first_log; ++number) {
@@ -89,15 +92,18 @@ Result<void> StoreCore::checkpoint_locked() {
 Result<void> StoreCore::start_next_log() {
   QUIRE_CHECK(sync_locked());
   log_->spoil();
-  QUIRE_TRY(log_,
+  QUIRE_TRY(LogWriter next,
             LogWriter::create(file_system_, directory_, identity_, log_->number() + 1, lsn_ + 1));
+  older_log_bytes_ += log_->record_bytes();
+  log_.emplace(std::move(next));
+  checkpoint_at_ = options_.checkpoint_log_bytes;
   return {};
 }
 
 void StoreCore::checkpoint_if_due() {
   if (log_->record_bytes() < checkpoint_at_) return;
   // The batch is committed; a checkpoint that fails is no error of its. It is tried again when the log has
-  // grown by a quarter of its limit, and close() and checkpoint() report why it fails.
+  // grown by a quarter of its limit, or a new one reaches it; close() and checkpoint() report why it fails.
   checkpoint_at_ =
       log_->record_bytes() + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
   ignore_error(checkpoint_locked());
@@ -115,6 +121,10 @@ Result<void> StoreCore::close() {
     if (result) ignore_error(rows_->trim(next_row_));
   }
   closed_ = true;
+  {
+    const base::MutexLock view_lock(view_mutex_);
+    published_ = {};
+  }
   log_.reset();
   slots_.reset();
   rows_.reset();

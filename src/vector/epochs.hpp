@@ -21,11 +21,19 @@ class Epoch {
   // A long-lived view may be the last to hold a long chain: it is let go link by link, for plain
   // destruction would recurse as deep as the chain is long.
   ~Epoch() {
+    thread_local std::shared_ptr<Epoch>* pending = nullptr;  // where the loop below looks
+    if (pending != nullptr) {
+      *pending = std::move(next_);
+      return;
+    }
     std::shared_ptr<Epoch> next = std::move(next_);
-    while (next && next.use_count() == 1) {
-      std::shared_ptr<Epoch> after = std::move(next->next_);
+    std::shared_ptr<Epoch> after;
+    pending = &after;
+    while (next) {
+      next.reset();  // if it was the last reference, this moves the epoch's own next into `after`
       next = std::move(after);
     }
+    pending = nullptr;
   }
 
  private:

@@ -131,10 +131,11 @@ Result<Manifest> Manifest::decode(std::span<const std::byte> bytes, const std::s
   manifest.live = load_le<std::uint64_t>(bytes, 80);
   const bool known_durability = manifest.durability >= Durability::power_loss &&
                                 manifest.durability <= Durability::checkpoint_only;
-  // 2^56 entries keep every product of a count and a size far below 2^64.
-  const bool sane = manifest.row_limit <= kMaxRows &&
-                    manifest.slot_count <= (std::uint64_t{1} << 56) &&
-                    manifest.live <= manifest.slot_count;
+  // 2^56 keeps every product of a count and a size, and every next number, far below 2^64.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
+  const bool sane = manifest.row_limit <= kMaxRows && manifest.slot_count <= kMost &&
+                    manifest.live <= manifest.slot_count && manifest.generation <= kMost &&
+                    manifest.checkpoint_lsn <= kMost && manifest.first_log <= kMost;
   if (!known_durability || !sane) return damaged(path, {37, 51}, "a field has an impossible value");
   return manifest;
 }
@@ -231,9 +232,9 @@ bool parse_log_name(const std::string& name, std::uint64_t& number) {
   constexpr std::string_view kLast = ".wal";
   if (!name.starts_with(kFirst) || !name.ends_with(kLast)) return false;
   if (name.size() <= kFirst.size() + kLast.size()) return false;
-  return parse_number(
-      std::string_view(name).substr(kFirst.size(), name.size() - kFirst.size() - kLast.size()),
-      number);
+  const auto digits =
+      std::string_view(name).substr(kFirst.size(), name.size() - kFirst.size() - kLast.size());
+  return parse_number(digits, number) && name == log_name(number);  // "log-01.wal" is none
 }
 
 }  // namespace quire::vector

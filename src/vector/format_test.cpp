@@ -91,6 +91,17 @@ TEST_F(DocumentExample, AfterRecovery) {
                                                                "gen-1.slots", "log-2.wal"}));
 }
 
+TEST_F(DocumentExample, AnEntryIsSealedToItsPlace) {
+  auto store = StoreAccess::open(disk_, kStorePath, StoreMode::read_write);
+  ASSERT_TRUE(succeeded(store));
+  ASSERT_TRUE(succeeded(store->put(8, std::vector<std::uint8_t>{30, 40})));
+  ASSERT_TRUE(succeeded(store->close()));
+  const auto slots = content("gen-1.slots");
+  const auto second = std::span(slots).subspan(4096 + 48, 48);
+  EXPECT_EQ(load_le<std::uint64_t>(second, 40),
+            base::checksum(second.first(40), load_le<std::uint64_t>(slots, 48) + 1));
+}
+
 TEST(Manifest, RefusesEveryFlippedBit) {
   const Manifest manifest{.identity = {.dimension = 4}, .slot_count = 5, .live = 3};
   auto block = manifest.encode();

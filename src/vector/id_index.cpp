@@ -80,31 +80,33 @@ void IdIndex::split(Segment* full, std::uint64_t hashed) {
   if (full->depth == directory_.load(std::memory_order_relaxed)->depth) double_directory();
   const Directory* directory = directory_.load(std::memory_order_relaxed);
 
-  std::array<std::unique_ptr<Segment>, 2> halves{std::make_unique<Segment>(),
-                                                 std::make_unique<Segment>()};
+  auto lower = std::make_unique<Segment>();
+  auto upper = std::make_unique<Segment>();
   const unsigned bit = 63 - full->depth;
   for (const Slot& slot : full->slots) {
     const std::uint64_t head = slot.head.load(std::memory_order_relaxed);
     if (head == 0) continue;
     const std::uint64_t id = slot.id.load(std::memory_order_relaxed);
     const std::uint64_t slot_hash = hash(id);
-    Segment& half = *halves[(slot_hash >> bit) & 1U];
+    Segment& half = ((slot_hash >> bit) & 1U) == 0 ? *lower : *upper;
     Slot& place = probe(half, id, slot_hash);
     place.id.store(id, std::memory_order_relaxed);
     place.head.store(head, std::memory_order_relaxed);
     ++half.used;
   }
-  for (auto& half : halves) half->depth = full->depth + 1;
+  lower->depth = upper->depth = full->depth + 1;
 
-  // The directory entries of the full segment are neighbours: its shared bits are the top ones.
+  // The entries of the full segment are neighbours: its shared bits are the top ones.
+  const auto retired = std::make_shared<std::unique_ptr<Segment>>();
+  Segment* const halves[] = {lower.release(), upper.release()};
   const std::size_t share = std::size_t{1} << (directory->depth - full->depth);
   const std::size_t first = (hashed >> (64 - directory->depth)) / share * share;
   for (std::size_t i = 0; i < share; ++i) {
-    directory->segments[first + i].store(halves[i < share / 2 ? 0 : 1].get(),
-                                         std::memory_order_release);
+    directory->segments[first + i].store(halves[i < share / 2 ? 0 : 1], std::memory_order_release);
   }
-  for (auto& half : halves) static_cast<void>(half.release());
-  epochs_.retire(std::shared_ptr<Segment>(full));
+  // Handed over last: if memory runs out here, the segment is leaked, and not freed under its readers.
+  epochs_.retire(retired);
+  retired->reset(full);
 }
 
 void IdIndex::double_directory() {
@@ -115,8 +117,10 @@ void IdIndex::double_directory() {
     larger->segments[2 * i].store(segment, std::memory_order_relaxed);
     larger->segments[2 * i + 1].store(segment, std::memory_order_relaxed);
   }
+  const auto retired = std::make_shared<std::unique_ptr<Directory>>();
   directory_.store(larger.release(), std::memory_order_release);
-  epochs_.retire(std::shared_ptr<Directory>(old));
+  epochs_.retire(retired);
+  retired->reset(old);
 }
 
 }  // namespace quire::vector

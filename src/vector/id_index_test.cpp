@@ -35,6 +35,21 @@ TEST(IdIndex, FindsWhatWasSetThroughEverySplit) {
   }
 }
 
+TEST(IdIndex, EverySplitRetiresTheSegmentItReplaces) {
+  // A segment that is freed and not retired is pulled from under a reader.
+  Epochs epochs;
+  IdIndex index(epochs);
+  std::uint64_t retiring = 0;
+  auto epoch = epochs.current();
+  for (std::uint64_t id = 0; id < 200'000; ++id) {
+    index.set(id, id + 1);
+    auto now = epochs.current();
+    retiring += now != epoch ? 1 : 0;
+    epoch = std::move(now);
+  }
+  EXPECT_GE(retiring, 200'000U / 512 / 2) << "of more than 390 segments";
+}
+
 TEST(IdIndex, EveryIdIsAnId) {
   Epochs epochs;
   IdIndex index(epochs);

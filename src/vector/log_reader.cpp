@@ -61,11 +61,22 @@ Result<bool> LogReader::only_zeros_follow() {
 
 Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
   Record record;
+  // Bytes that only look like the head of a record are rare by chance; many of them, each claiming a great
+  // length, are made by someone.
+  std::uint64_t budget = 16 * size_ + (std::uint64_t{64} << 20);
   for (std::uint64_t at = position_; size_ - at >= kRecordHeadBytes + kEndMarkBytes; at += 8) {
     QUIRE_TRY(const auto head, bytes_at(at, kRecordHeadBytes));
     // Cheap tests first: nearly every place is not a record.
-    if (claimed_length(head, size_ - at) == 0) continue;
-    if (base::load_le<std::uint64_t>(head, 24) < lsn) continue;
+    const std::uint64_t length = claimed_length(head, size_ - at);
+    if (length == 0 || base::load_le<std::uint64_t>(head, 24) < lsn) continue;
+    if (length > budget) {
+      return std::unexpected(
+          Error(ErrorCode::corrupt, "open")
+              .with_path(path())
+              .with_range({position_, size_ - position_})
+              .with_detail("what follows the last good record cannot be judged"));
+    }
+    budget -= length;
     QUIRE_TRY(const bool valid, decode_at(at, record));
     if (valid) return true;
   }

@@ -34,6 +34,7 @@ class LogReader {
   // True if there are only zeros from position() to the end of the file.
   [[nodiscard]] Result<bool> only_zeros_follow();
   // True if a valid record anywhere behind position() says that batch `lsn` was durable.
+  // Errors: also corrupt, if the bytes are made so that looking would take forever.
   [[nodiscard]] Result<bool> proves_durable(std::uint64_t lsn);
 
  private:

@@ -4,7 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <exception>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -69,12 +71,17 @@ class Scan {
     {
       std::vector<std::jthread> threads;
       threads.reserve(helpers);
-      for (std::size_t i = 0; i < helpers; ++i) {
-        threads.emplace_back([this] { work({}); });
+      try {
+        for (std::size_t i = 0; i < helpers; ++i) {
+          threads.emplace_back([this] { work_or_keep_exception(); });
+        }
+      } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+        // No more threads to be had: those that run, and this one, do the work.
       }
       work(on_block);
     }
     const base::MutexLock lock(mutex_);
+    if (exception_) std::rethrow_exception(exception_);
     if (fault_) return std::unexpected(*std::move(fault_));
     return {};
   }
@@ -85,6 +92,16 @@ class Scan {
   }
 
  private:
+  // An exception must not leave a thread: the caller throws it again.
+  void work_or_keep_exception() noexcept {
+    try {
+      work({});
+    } catch (...) {
+      const base::MutexLock lock(mutex_);
+      exception_ = std::current_exception();
+    }
+  }
+
   void work(const std::function<void(std::uint64_t)>& on_block) {
     std::vector<Candidates> best(queries_.size(), empty_);
     std::array<const std::byte*, kBlock> rows{};
@@ -152,6 +169,7 @@ class Scan {
   std::vector<Candidates> merged_ QUIRE_GUARDED_BY(mutex_);
   const Candidates empty_;
   std::optional<Error> fault_ QUIRE_GUARDED_BY(mutex_);
+  std::exception_ptr exception_ QUIRE_GUARDED_BY(mutex_);
 };
 
 // Threads beside the caller: none where the work is smaller than starting one.

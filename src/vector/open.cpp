@@ -131,7 +131,7 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
   QUIRE_TRY(Manifest manifest, read_manifest(file_system, directory));
   QUIRE_CHECK(check_wanted(directory, manifest, options));
   if (mode == StoreMode::read_only) {
-    return open_reader(file_system, directory, options, std::move(manifest));
+    return open_reader(file_system, directory, options, manifest);
   }
   QUIRE_TRY(auto lock, take_writer_lock(file_system, directory));
   // The last writer may have changed it before the lock was ours.
@@ -190,21 +190,21 @@ Result<void> StoreCore::load_slots() {
   const std::string& path = slots_->path();
   std::optional<Error> damage;
   const auto note = [&](ByteRange range, std::string what) {
-    if (damage) return;
     damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
+    return false;
   };
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
     const bool row_fits = entry.kind == OperationKind::remove || entry.row < row_limit;
     if (!row_fits || entry.lsn < last_lsn || entry.lsn > checkpoint_lsn) {
-      note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
-           "entry " + std::to_string(index) + " has an impossible value");
-      return;
+      return note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
+                  "entry " + std::to_string(index) + " has an impossible value");
     }
     last_lsn = entry.lsn;
     ++index;
     catalog_->apply(entry);
+    return true;
   };
   QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
   if (damage) return std::unexpected(*std::move(damage));
@@ -229,10 +229,12 @@ void StoreCore::apply(const ReplayedBatch& batch) {
 }
 
 // Writes the rows of a replayed batch once more, so that the next sync covers them: those that the log
-// carried may never have reached the disk, and those in the file neither, if a sync of it failed in this
-// process and the kernel dropped them from what it still has to write.
+// carried may never have reached the disk, and those in the file neither, unless they were synced before
+// their record was written. A sync that failed, in this process or another, may have made the kernel drop
+// them from what it still has to write, while it still shows them.
 Result<void> StoreCore::restore_rows(const ReplayedBatch& batch) {
-  if (!batch.carries_rows && !rows_->sync_has_failed()) return {};
+  const bool were_synced = durability_ == Durability::power_loss && !rows_->sync_has_failed();
+  if (!batch.carries_rows && were_synced) return {};
   const auto stride = static_cast<std::size_t>(identity_.stride());
   std::vector<std::byte> from_file(stride);
   std::size_t at = 0;
@@ -250,7 +252,19 @@ Result<void> StoreCore::restore_rows(const ReplayedBatch& batch) {
   return {};
 }
 
+// Names that an earlier process made, but did not live to sync, become durable before anything relies on
+// them: else a power cut could take back a MANIFEST, or the store's own directory, after its logs were
+// removed or a write was acknowledged.
+Result<void> StoreCore::sync_names() {
+  QUIRE_CHECK(file_system_.sync_directory(directory_));
+  auto parent = file_system_.sync_directory(os::parent_directory(directory_));
+  // A parent that may not be opened is not this process's to sync.
+  if (!parent && parent.error().code() == ErrorCode::permission) return {};
+  return parent;
+}
+
 Result<void> StoreCore::recover() {
+  QUIRE_CHECK(sync_names());
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(file_system_, directory_, manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {

@@ -63,7 +63,12 @@ Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(
   if (vector::has_nan(queries.element_type(), queries.bytes())) {
     return refuse(ErrorCode::invalid_argument, "a query holds a NaN");
   }
-  return vector::nearest(*state_, queries.bytes(), k, metric, progress);
+  const auto address = reinterpret_cast<std::uintptr_t>(queries.bytes().data());
+  if (address % element_size(element_type()) == 0) {
+    return vector::nearest(*state_, queries.bytes(), k, metric, progress);
+  }
+  const std::vector<std::byte> aligned(queries.bytes().begin(), queries.bytes().end());
+  return vector::nearest(*state_, aligned, k, metric, progress);
 }
 
 }  // namespace v0

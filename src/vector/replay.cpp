@@ -111,7 +111,7 @@ class Replayer {
     while (expected_ < end_lsn) {
       QUIRE_TRY(const bool valid, log.peek(record));
       if (!valid || record.head.lsn != expected_ || record.head.part != parts_ ||
-          record.head.generation != manifest_.generation) {
+          record.head.generation != manifest_.generation || !takes_new_rows(record)) {
         return {};
       }
       if (record.head.kind == RecordKind::rows_in_file) {
@@ -131,6 +131,13 @@ class Replayer {
       if (!empty) return false;
     }
     return true;
+  }
+
+  // Rows of the checkpoint are never written again.
+  bool takes_new_rows(const Record& record) const {
+    return std::ranges::all_of(record.operations, [&](const Operation& operation) {
+      return operation.kind == OperationKind::remove || operation.row >= manifest_.row_limit;
+    });
   }
 
   Result<void> take(const Record& record) {

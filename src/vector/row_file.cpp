@@ -134,7 +134,7 @@ Result<std::shared_ptr<const RowMap>> RowFile::map(std::uint64_t row_limit) {
 Result<std::shared_ptr<RowMap>> RowFile::map_private(std::uint64_t row_limit) {
   QUIRE_TRY(const os::FileInfo info, file_->info());
   const std::uint64_t needed = std::max(info.size, offset_of(row_limit));
-  QUIRE_TRY(auto mapping, file_->map(os::MapAccess::private_copy, needed));
+  QUIRE_TRY(auto mapping, file_->map(os::MapAccess::private_copy, os::default_reserve(needed)));
   return std::make_shared<RowMap>(std::move(mapping), stride_, path());
 }
 

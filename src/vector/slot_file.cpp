@@ -66,10 +66,10 @@ Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
       SlotEntry entry;
       if (SlotEntry::decode(bytes.subspan(i * kSlotEntryBytes, kSlotEntryBytes), salt_ + first + i,
                             entry)) {
-        visit(entry);
-      } else {
-        damaged({offset_of(first + i), kSlotEntryBytes},
-                "the checksum of entry " + std::to_string(first + i) + " is wrong");
+        if (!visit(entry)) return {};
+      } else if (!damaged({offset_of(first + i), kSlotEntryBytes},
+                          "the checksum of entry " + std::to_string(first + i) + " is wrong")) {
+        return {};
       }
     }
   }

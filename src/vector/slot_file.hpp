@@ -25,8 +25,9 @@ class SlotFile {
                                                               const Manifest& manifest,
                                                               os::OpenMode mode);
 
-  using EntryVisitor = std::function<void(const SlotEntry&)>;
-  using DamageVisitor = std::function<void(ByteRange, std::string what)>;
+  // Both say whether to go on.
+  using EntryVisitor = std::function<bool(const SlotEntry&)>;
+  using DamageVisitor = std::function<bool(ByteRange, std::string what)>;
 
   // Reads the first `count` entries in order: the good ones go to `visit`, the place of each bad one to
   // `damaged`. Errors: truncated, io.

@@ -29,6 +29,7 @@ Result<void> StoreCore::get(std::uint64_t id, std::span<std::byte> out) const {
                                             " bytes, the buffer " + std::to_string(out.size())));
   }
   const auto state = view();
+  if (!state->rows) return std::unexpected(Error(ErrorCode::closed, "get").with_path(directory_));
   const Version* version = state->catalog->find(id, state->lsn);
   if (version == nullptr) {
     return std::unexpected(Error(ErrorCode::not_found, "get")
@@ -53,7 +54,7 @@ Result<StoreInfo> StoreCore::info() {
                  .rows = catalog_->live(),
                  .lsn = lsn_,
                  .checkpoint_lsn = manifest_.checkpoint_lsn,
-                 .log_bytes = log_ ? log_->record_bytes() : replayed_log_bytes_};
+                 .log_bytes = log_ ? older_log_bytes_ + log_->record_bytes() : replayed_log_bytes_};
   if (next_row_ > 0) {
     info.fragmentation = 1.0 - static_cast<double>(info.rows) / static_cast<double>(next_row_);
   }

@@ -93,6 +93,7 @@ class StoreCore {
                                                       std::unique_ptr<os::File> lock);
   Result<void> load() QUIRE_REQUIRES(write_mutex_);
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
+  Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover() QUIRE_REQUIRES(write_mutex_);
   Result<void> load_read_only() QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
@@ -147,6 +148,12 @@ class StoreCore {
   std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of a reader
   std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);          // why writes are refused
+  // A batch is between its record and its publication. Still set when the next call comes, because memory
+  // ran out in between, it refuses writes: nobody can say what of the batch is where.
+  bool batch_is_open_ QUIRE_GUARDED_BY(write_mutex_) = false;
+  // What a replacement of the MANIFEST that failed may have left there.
+  std::optional<Manifest> manifest_in_doubt_ QUIRE_GUARDED_BY(write_mutex_);
+  std::uint64_t older_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of logs before log_
   bool closed_ QUIRE_GUARDED_BY(write_mutex_) = false;
 
   struct Published {

@@ -1,5 +1,6 @@
 // Damage is found, never served: flipped bytes, cut and missing files, files of other stores.
 #include <algorithm>
+#include <cerrno>
 
 #include "vector/store_test_fixture.hpp"
 
@@ -112,11 +113,12 @@ TEST_F(DamagedStore, VerifySeesWhatBecameOfFilesWhileOpen) {
   create();
   ASSERT_TRUE(put_many(0, 4));
   ASSERT_TRUE(succeeded(disk_->flip(file("MANIFEST"), 50, std::byte{1})));
+  ASSERT_TRUE(succeeded(disk_->flip(file("gen-1.rows"), 60, std::byte{1})));
   ASSERT_TRUE(succeeded(disk_->flip(file("gen-1.slots"), 60, std::byte{1})));
   ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4100, std::byte{1})));
   const auto report = store_->verify();
   ASSERT_TRUE(succeeded(report));
-  EXPECT_EQ(report->damaged.size(), 3U);
+  EXPECT_EQ(report->damaged.size(), 4U);
 }
 
 TEST_F(DamagedStore, ADurableRecordThatIsGoneIsDamageAndNotATail) {
@@ -129,6 +131,27 @@ TEST_F(DamagedStore, ADurableRecordThatIsGoneIsDamageAndNotATail) {
   ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 70, std::byte{1})));
   reopen();
   EXPECT_EQ(contents_of(*store_), model_) << "refusing changed nothing";
+}
+
+TEST_F(DamagedStore, OneLaterRecordIsEnoughToTellDamageFromATail) {
+  make_and_crash();
+  // The last record but one: only the last says that it was durable.
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 2 * 112 + 70, std::byte{1})));
+  const auto refused = open();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_NE(refused.error().message().find("batch 4"), std::string::npos)
+      << refused.error().message();
+}
+
+TEST_F(DamagedStore, ASyncedRecordThatIsGoneIsDamageToo) {
+  create(Durability::process_crash);
+  put(1, 1);
+  put(2, 2);
+  ASSERT_TRUE(succeeded(store_->sync()));
+  put(3, 3);
+  store_.reset();
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 70, std::byte{1})));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open()));
 }
 
 TEST_F(DamagedStore, ATornTailIsDroppedAndReported) {
@@ -149,6 +172,46 @@ TEST_F(DamagedStore, ATornTailIsDroppedAndReported) {
   EXPECT_EQ(contents_of(*store_), durable);
   EXPECT_GT(store_->recovery().dropped_bytes, 0U);
   EXPECT_EQ(store_->recovery().dropped_from, file("log-1.wal"));
+}
+
+TEST_F(DamagedStore, ADroppedRecordDoesNotComeBack) {
+  create(Durability::process_crash);
+  put(1, 1);
+  put(2, 2);
+  store_.reset();
+  // The first record is torn, and nothing says that either was durable: both are dropped.
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 70, std::byte{1})));
+  model_.clear();
+  reopen();
+  EXPECT_GT(store_->recovery().dropped_bytes, 0U);
+  put(3, 3);  // where the torn one was, and as long: the second would be next again
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(DamagedStore, DamageBeforeTheRecordsOfALaterLogIsRefused) {
+  // A log write fails, so the next record begins log 2.
+  create(Durability::process_crash);
+  put(1, 1);
+  put(2, 2);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool log = call.path == file("log-1.wal") && std::string(call.operation) == "write";
+    return os::SimulatedOutcome{.fail_with = log ? ENOSPC : 0};
+  });
+  EXPECT_FALSE(store_->put(9, vector_of(9, kDimension)));
+  disk_->set_hook({});
+  put(3, 3);
+  store_.reset();
+
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 50, std::byte{1})));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open())) << "records behind a bad header";
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 50, std::byte{1})));
+
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 70, std::byte{1})));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open())) << "a hole before the records of log 2";
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 70, std::byte{1})));
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
 }
 
 TEST_F(DamagedStore, CutFilesAreRefused) {
@@ -198,6 +261,52 @@ TEST_F(DamagedStore, AFileOfAnotherStoreIsRefused) {
   }
   reopen();
   EXPECT_EQ(contents_of(*store_), first);
+}
+
+TEST_F(DamagedStore, WhatAnotherStoreWroteBehindItsHeadersIsNeverServed) {
+  // As a file system may show that gave the blocks of a removed store to this one.
+  const auto make = [&](const std::string& directory, bool checkpointed) {
+    auto made = StoreAccess::create(*disk_, directory,
+                                    {.dimension = kDimension, .element_type = ElementType::u8});
+    ASSERT_TRUE(succeeded(made));
+    ASSERT_TRUE(succeeded(made->put(1, vector_of(directory.size(), kDimension))));
+    if (checkpointed) {
+      ASSERT_TRUE(succeeded(made->close()));
+    }
+  };
+  for (const std::string name : {"log-1.wal", "gen-1.slots"}) {
+    const bool checkpointed = name == "gen-1.slots";
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    make("/other", checkpointed);
+    make(kStorePath + "s", checkpointed);
+    auto from = *disk_->open("/other/" + name, os::OpenMode::read, 0);
+    std::vector<std::byte> body(static_cast<std::size_t>(from->info()->size) - 4096);
+    ASSERT_TRUE(succeeded(from->read_exactly(4096, body)));
+    auto to = *disk_->open(kStorePath + "s/" + name, os::OpenMode::read_write, 0);
+    ASSERT_TRUE(succeeded(to->write_all(4096, body)));
+    auto opened = StoreAccess::open(*disk_, kStorePath + "s", StoreMode::read_write);
+    if (checkpointed) {
+      EXPECT_TRUE(failed_with(ErrorCode::corrupt, opened));
+    } else {
+      ASSERT_TRUE(succeeded(opened));
+      EXPECT_EQ(opened->view().size(), 0U);
+      EXPECT_GT(opened->recovery().dropped_bytes, 0U);
+    }
+  }
+}
+
+TEST_F(DamagedStore, ALogUnderAnotherNumberIsRefused) {
+  create();
+  std::vector<std::byte> header(4096);
+  ASSERT_TRUE(
+      succeeded((*disk_->open(file("log-1.wal"), os::OpenMode::read, 0))->read_exactly(0, header)));
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  put(2, 2);
+  store_.reset();
+  auto log = *disk_->open(file("log-2.wal"), os::OpenMode::read_write, 0);
+  ASSERT_TRUE(succeeded(log->write_all(0, header)));
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open()));
 }
 
 TEST_F(DamagedStore, AFutureFormatIsRefusedByItsName) {

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <functional>
 
+#include "vector/log_record.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -89,12 +90,20 @@ TEST_F(FailingDisk, ACheckpointThatFailsAnywhereLosesNothing) {
     disk_ = std::make_unique<os::SimulatedFileSystem>();
     model_.clear();
     create();
-    put(1, 1);
-    fail_each_call(with, [&] {
-      next_ = model_;
+    std::uint64_t call = 0;
+    for (bool failed = true; failed; ++call) {
+      SCOPED_TRACE("errno " + std::to_string(with) + " at call " + std::to_string(call));
+      put(call % 5, call);  // opening checkpoints: there must be something to do
+      const std::uint64_t before = disk_->calls();
+      fail_call(call, with);
       ignore_error(store_->checkpoint());
-      return Result<void>();
-    });
+      disk_->set_hook({});
+      failed = disk_->calls() - before > call;
+      ASSERT_EQ(contents_of(*store_), model_) << "reads go on";
+      reopen();
+      ASSERT_EQ(contents_of(*store_), model_);
+    }
+    EXPECT_GT(call, 10U) << "a checkpoint has more calls than that";
   }
 }
 
@@ -115,6 +124,56 @@ TEST_F(FailingDisk, WritesGoOnAfterAFailedLogWrite) {
     reopen();
     EXPECT_EQ(contents_of(*store_), model_);
   }
+}
+
+TEST_F(FailingDisk, ASyncReachesTheLogBeforeAFailedWrite) {
+  create(Durability::process_crash);
+  put(1, 1);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool log = call.path == file("log-1.wal") && std::string(call.operation) == "write";
+    return os::SimulatedOutcome{.fail_with = log ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->put(2, vector_of(2, kDimension))));
+  disk_->set_hook({});
+  put(3, 3);  // into the next log
+  ASSERT_TRUE(succeeded(store_->sync()));
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, PartsOfABatchThatFailedAreNotInTheWayOfTheNext) {
+  create();
+  constexpr std::uint64_t kFirstPart = kMaxOperationsPerRecord * kOperationBytes;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool second = call.path == file("log-1.wal") && call.range.offset > kFirstPart;
+    return os::SimulatedOutcome{.fail_with = second ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, put_many(0, kMaxOperationsPerRecord + 10)));
+  disk_->set_hook({});
+  put(1, 1);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, RowsThatAFailedSyncMayHaveDroppedAreWrittenAgain) {
+  options_.direct_batch_bytes = 64;
+  create(Durability::process_crash, options_);
+  ASSERT_TRUE(put_many(0, 40));  // to the rows file at once
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    return os::SimulatedOutcome{.fail_with = std::string(call.operation) == "sync" ? EIO : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::outcome_unknown, store_->sync()));
+  std::uint64_t written = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool to_rows = call.path == file("gen-1.rows") && std::string(call.operation) == "write";
+    written += to_rows ? call.range.length : 0;
+    return os::SimulatedOutcome{};
+  });
+  reopen();
+  EXPECT_EQ(written, 40U * kDimension) << "the kernel may hold them for clean";
+  EXPECT_EQ(contents_of(*store_), model_);
 }
 
 TEST_F(FailingDisk, RecordsWrittenAfterAHalfMadeLogAreKept) {
@@ -150,6 +209,35 @@ TEST_F(FailingDisk, AFailedSyncRefusesWritesUntilReopened) {
       failed_with(ErrorCode::read_only_after_error, store_->put(3, vector_of(3, kDimension))));
   EXPECT_TRUE(failed_with(ErrorCode::read_only_after_error, store_->checkpoint()));
   EXPECT_EQ(contents_of(*store_), model_) << "reads go on";
+}
+
+TEST_F(FailingDisk, AFailedSyncOfACheckpointRefusesWritesToo) {
+  create();
+  for (const std::string name : {"gen-1.rows", "gen-1.slots"}) {
+    put(1, 1);
+    disk_->set_hook([&](const os::SimulatedCall& call) {
+      const bool sync = call.path == file(name) && std::string(call.operation) == "sync";
+      return os::SimulatedOutcome{.fail_with = sync ? EIO : 0};
+    });
+    EXPECT_TRUE(failed_with(ErrorCode::io, store_->checkpoint())) << name;
+    disk_->set_hook({});
+    EXPECT_TRUE(
+        failed_with(ErrorCode::read_only_after_error, store_->put(3, vector_of(3, kDimension))));
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+  }
+}
+
+TEST_F(FailingDisk, AFailedSyncOfRowsRefusesWritesToo) {
+  create(Durability::power_loss, {.direct_batch_bytes = 64});
+  put(1, 1);
+  fail_call(1, EIO);  // the write, then the sync of the rows
+  EXPECT_TRUE(failed_with(ErrorCode::io, put_many(10, 40)));
+  disk_->set_hook({});
+  EXPECT_TRUE(
+      failed_with(ErrorCode::read_only_after_error, store_->put(3, vector_of(3, kDimension))));
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
 }
 
 TEST_F(FailingDisk, AFullDiskIsAnErrorAndGoesOnWithSpace) {

@@ -1,4 +1,5 @@
 // What a vector store does when nothing goes wrong, and what it refuses.
+#include <cerrno>
 #include <limits>
 
 #include "vector/store_test_fixture.hpp"
@@ -287,6 +288,38 @@ TEST_F(StoreTest, RefusesASecondWriter) {
   store_.reset();
   reopen();
   EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(StoreTest, AWriterSeesWhatTheOneBeforeItWroteLast) {
+  create(Durability::checkpoint_only);
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->sync()));
+  // The next writer has read the manifest when the last one writes once more and closes.
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    if (std::string(call.operation) == "lock" && store_) {
+      put(2, 2);
+      EXPECT_TRUE(succeeded(store_->close()));
+      store_.reset();
+    }
+    return os::SimulatedOutcome{};
+  });
+  auto next = open();
+  ASSERT_TRUE(succeeded(next));
+  EXPECT_EQ(contents_of(*next), model_);
+}
+
+TEST_F(StoreTest, OpeningRemovesTheLogsThatNoLongerCount) {
+  create();
+  put(1, 1);
+  disk_->set_hook([](const os::SimulatedCall& call) {
+    const bool log = std::string(call.operation) == "remove" && call.path.ends_with(".wal");
+    return os::SimulatedOutcome{.fail_with = log ? EIO : 0};
+  });
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  disk_->set_hook({});
+  reopen();
+  EXPECT_EQ(store_->recovery().removed_files, (std::vector<std::string>{"log-1.wal"}));
+  EXPECT_TRUE(failed_with(ErrorCode::not_found, disk_->info(file("log-1.wal"))));
 }
 
 TEST_F(StoreTest, AMovedFromStoreIsClosed) {

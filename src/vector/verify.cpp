@@ -13,6 +13,8 @@ namespace quire::vector {
 namespace {
 
 constexpr std::uint64_t kProgressRows = 65'536;
+// A report longer than this helps nobody, and would take memory without bounds.
+constexpr std::size_t kMostDamages = 10'000;
 
 bool is_damage(const Error& error) {
   return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::truncated ||
@@ -47,7 +49,8 @@ Result<void> StoreCore::verify_headers(VerifyReport& report) {
   const auto manifest = read_manifest(file_system_, directory_);
   if (!manifest) {
     QUIRE_CHECK(note(report, manifest.error()));
-  } else if (mode_ == StoreMode::read_write && *manifest != manifest_) {
+  } else if (mode_ == StoreMode::read_write && *manifest != manifest_ &&
+             manifest_in_doubt_ != *manifest) {
     report.damaged.push_back({.file = os::join_path(directory_, kManifestName),
                               .range = {0, kManifestBytes},
                               .what = "it was replaced by someone else",
@@ -65,8 +68,9 @@ Result<void> StoreCore::verify_slots(VerifyReport& report) {
   const auto damaged = [&](ByteRange range, std::string what) {
     report.damaged.push_back(
         {.file = (*slots)->path(), .range = range, .what = std::move(what), .id = std::nullopt});
+    return report.damaged.size() < kMostDamages;
   };
-  auto read = (*slots)->read(manifest_.slot_count, [](const SlotEntry&) {}, damaged);
+  auto read = (*slots)->read(manifest_.slot_count, [](const SlotEntry&) { return true; }, damaged);
   if (!read) return note(report, read.error());
   return {};
 }
@@ -92,7 +96,7 @@ void StoreCore::verify_rows(VerifyReport& report, const ProgressCallback& progre
   const auto state = view();
   const VersionTable& versions = state->catalog->versions();
   const auto stride = static_cast<std::size_t>(identity_.stride());
-  for (std::uint64_t i = 0; i < state->versions; ++i) {
+  for (std::uint64_t i = 0; i < state->versions && report.damaged.size() < kMostDamages; ++i) {
     if (progress && i % kProgressRows == 0) progress(i, state->versions);
     const Version& version = versions[i];
     if (!version.is_live_at(state->lsn)) continue;

@@ -43,6 +43,12 @@ Result<void> StoreCore::check_writable() const {
                                .with_path(directory_)
                                .with_detail("the store was opened read-only"));
   }
+  if (batch_is_open_) {
+    return std::unexpected(
+        Error(ErrorCode::read_only_after_error, "write")
+            .with_path(directory_)
+            .with_detail("memory ran out in the middle of a write; open the store again to go on"));
+  }
   if (failure_) {
     return std::unexpected(Error(ErrorCode::read_only_after_error, "write")
                                .with_path(directory_)
@@ -107,8 +113,13 @@ Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
 
   QUIRE_CHECK(write_rows(changes));
   QUIRE_TRY(auto map, rows_->map(row));
-  if (durability_ != Durability::checkpoint_only) QUIRE_CHECK(log_batch(changes, operations));
-
+  batch_is_open_ = true;
+  if (durability_ != Durability::checkpoint_only) {
+    if (auto logged = log_batch(changes, operations); !logged) {
+      batch_is_open_ = false;
+      return logged;
+    }
+  }
   ++lsn_;
   next_row_ = row;
   for (const Operation& operation : operations) {
@@ -119,6 +130,7 @@ Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
                      .row_checksum = operation.row_checksum});
   }
   publish(std::move(map));
+  batch_is_open_ = false;
   checkpoint_if_due();
   return {};
 }

@@ -1,0 +1,166 @@
+// A process that ends, or runs out of memory, in the middle of a call; and what the next one must make
+// good before it relies on it.
+#include <cerrno>
+#include <new>
+
+#include "vector/store_test_fixture.hpp"
+
+namespace quire::vector {
+namespace {
+
+class Interrupted : public StoreTest {
+ protected:
+  // The process dies before call number `skip` + 1 of that name on a path that ends so: that call and all
+  // later ones do nothing.
+  void die_at(const std::string& operation, const std::string& suffix, int skip = 0) {
+    disk_->set_hook([=, left = skip, dead = false](const os::SimulatedCall& call) mutable {
+      if (!dead && operation == call.operation && call.path.ends_with(suffix)) dead = left-- == 0;
+      return os::SimulatedOutcome{.fail_with = dead ? EINTR : 0};
+    });
+  }
+
+  Result<VectorStore> create_and_die() {
+    auto made = StoreAccess::create(*disk_, kStorePath,
+                                    {.dimension = kDimension, .element_type = ElementType::u8});
+    disk_->set_hook({});
+    return made;
+  }
+};
+
+TEST_F(Interrupted, AManifestThatWasNotYetDurableIsMadeSoBeforeItsLogsGo) {
+  create();
+  put(1, 1);
+  die_at("sync_directory", "/store", 1);  // after the rename of MANIFEST
+  EXPECT_FALSE(store_->checkpoint());
+  disk_->set_hook({});
+  reopen();
+  put(2, 2);
+  for (int i = 0; i < 40; ++i) {
+    const auto after =
+        disk_->power_cut(i == 0 ? os::Survivors::none : os::Survivors::random, random_);
+    const auto opened = StoreAccess::open(*after, kStorePath, StoreMode::read_write);
+    ASSERT_TRUE(succeeded(opened));
+    ASSERT_EQ(contents_of(*opened), model_);
+  }
+}
+
+TEST_F(Interrupted, AStoreWhoseDirectoryWasNotYetDurableIsMadeSoBeforeItTakesWrites) {
+  for (const auto& [path, skip] : {std::pair("/", 0), std::pair("/store", 1)}) {
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    model_.clear();
+    die_at("sync_directory", path, skip);
+    EXPECT_FALSE(create_and_die());
+    reopen();
+    put(2, 2);
+    lose_power();
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+  }
+}
+
+TEST_F(Interrupted, AWriteThatRanOutOfMemoryBehindItsRecordRefusesTheNext) {
+  create();
+  disk_->set_hook([&, writes = 0](const os::SimulatedCall& call) mutable {
+    const bool log = call.path == file("log-1.wal") && std::string(call.operation) == "write";
+    if (log && ++writes == 2) throw std::bad_alloc();
+    return os::SimulatedOutcome{};
+  });
+  EXPECT_THROW(ignore_error(store_->put(1, vector_of(1, kDimension))), std::bad_alloc);
+  disk_->set_hook({});
+  EXPECT_TRUE(
+      failed_with(ErrorCode::read_only_after_error, store_->put(2, vector_of(2, kDimension))));
+  EXPECT_EQ(store_->view().size(), 0U) << "nothing half done is shown";
+  reopen();
+  put(3, 3);
+  EXPECT_EQ(store_->get<std::uint8_t>(3), vector_of(3, kDimension));
+}
+
+TEST_F(Interrupted, RowsOfAnotherProcessesFailedSyncAreWrittenAgain) {
+  options_.direct_batch_bytes = 64;
+  create(Durability::process_crash, options_);
+  ASSERT_TRUE(put_many(0, 40));
+  disk_->set_hook([](const os::SimulatedCall& call) {
+    return os::SimulatedOutcome{.fail_with = std::string(call.operation) == "sync" ? EIO : 0};
+  });
+  EXPECT_FALSE(store_->sync());
+  store_.reset();
+  // The next process knows nothing of it.
+  (*disk_->open(file("gen-1.rows"), os::OpenMode::read_write, 0))->forget_sync_failure();
+  std::uint64_t written = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool rows = call.path == file("gen-1.rows") && std::string(call.operation) == "write";
+    written += rows ? call.range.length : 0;
+    return os::SimulatedOutcome{};
+  });
+  reopen();
+  EXPECT_EQ(written, 40U * kDimension);
+}
+
+TEST_F(Interrupted, AReaderOpensWhileTheRowsGrow) {
+  create();
+  put(1, 1);
+  lose_power();  // the row is in the log alone, so that the reader keeps it in private memory
+  reopen();
+  put(2, 2);
+  disk_->set_hook([&, grown = false](const os::SimulatedCall& call) mutable {
+    if (!grown && std::string(call.operation) == "map" && call.path.ends_with(".rows")) {
+      grown = true;
+      EXPECT_TRUE(put_many(100, 300'000));
+    }
+    return os::SimulatedOutcome{};
+  });
+  const Model before = model_;
+  const auto reader = open(StoreMode::read_only);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(reader));
+  EXPECT_EQ(contents_of(*reader), before);
+}
+
+TEST_F(Interrupted, VerifyKnowsAManifestWhoseReplacementWasInDoubt) {
+  create();
+  put(1, 1);
+  die_at("sync_directory", "/store", 1);
+  EXPECT_FALSE(store_->checkpoint());
+  disk_->set_hook({});
+  EXPECT_TRUE(store_->verify()->ok());
+}
+
+TEST_F(Interrupted, AClosedStoreSaysSo) {
+  create();
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->close()));
+  EXPECT_TRUE(failed_with(ErrorCode::closed, store_->get<std::uint8_t>(1)));
+  EXPECT_EQ(store_->view().size(), 0U);
+  EXPECT_TRUE(failed_with(ErrorCode::closed, store_->close()));
+}
+
+TEST_F(Interrupted, AStrangersFileIsInNobodysWay) {
+  create();
+  put(1, 1);
+  ASSERT_TRUE(succeeded(disk_->open(file("log-01.wal"), os::OpenMode::create_new, 0644)));
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(Interrupted, BytesMadeToLookLikeRecordsDoNotTakeForever) {
+  create(Durability::process_crash);
+  put(1, 1);
+  // One batch whose vectors are lengths, every one of which leads to the same end mark.
+  constexpr std::uint64_t kBytes = 1000 << 10;
+  std::vector<std::uint8_t> rows(kBytes);
+  for (std::uint64_t at = 0; at < kBytes; at += 8) {
+    const std::uint64_t length = kBytes + 8 - at;
+    std::memcpy(rows.data() + at, &length, 8);
+  }
+  std::vector<std::uint64_t> ids(kBytes / kDimension);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = i;
+  ASSERT_TRUE(succeeded(store_->put_batch(ids, rows)));
+  store_.reset();
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 20, std::byte{1})));
+  const auto refused = open();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_NE(refused.error().message().find("cannot be judged"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quire::vector
