@@ -122,6 +122,10 @@ class RoundTripTest(QuireTest):
 
     def test_raw(self):
         self.assert_round_trip("a.raw", bytes(range(60)), "--dim", 4, "--type", "u8")
+
+    def test_raw_into_a_store_that_knows_its_dimension(self):
+        self.run_quire("create", "s", "--dim", 4, "--type", "u8")
+        self.assert_round_trip("a.raw", bytes(range(60)))
         self.assertEqual(self.json("info", "s")["rows"], 15)
 
     def test_real_descriptors(self):

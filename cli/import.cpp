@@ -41,7 +41,13 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments) {
   }
   const auto format = options.format ? options.format : vector_format_from_path(arguments.file);
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
-    return fail(kWrongUsage, "import: a raw file says nothing of itself: give --dim and --type");
+    // A raw file says nothing of itself; a store that is there says it for the file.
+    const auto store = VectorStore::open_read_only(arguments.directory);
+    if (!store) {
+      return fail(kWrongUsage, "import: a raw file says nothing of itself: give --dim and --type");
+    }
+    if (!options.dimension) options.dimension = store->dimension();
+    if (!options.element_type) options.element_type = store->element_type();
   }
   QUIRE_TRY(VectorFileReader reader, VectorFileReader::open(arguments.file, options));
   if (reader.rows() > 0 &&
@@ -192,9 +198,10 @@ Run declare(CLI::App& app) {
   add_store(app, arguments->directory);
   app.add_option("FILE", arguments->file, "The vector file")->required()->type_name("");
   add_format(app, arguments->format.format, "Format of FILE (default: by its name)");
-  add_number(app, "--dim", arguments->dimension, "Elements of each vector; raw files need it", 1,
-             kMaxDimension);
-  add_element_type(app, arguments->format.element_type, "Type of the elements; raw files need it");
+  add_number(app, "--dim", arguments->dimension,
+             "Elements of each vector; a raw file for a new store needs it", 1, kMaxDimension);
+  add_element_type(app, arguments->format.element_type,
+                   "Type of the elements; a raw file for a new store needs it");
   add_number(app, "--first-id", arguments->first_id, "Id of the first row (default 0)");
   add_number(app, "--batch", arguments->batch_rows, "Rows of each batch (default: about 4 MiB)", 1);
   add_durability(app, arguments->durability,
