@@ -177,11 +177,13 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
 Result<void> StoreCore::load() {
   const bool writes = mode_ == StoreMode::read_write;
   const os::OpenMode mode = writes ? os::OpenMode::read_write : os::OpenMode::read;
+  // First, before the long work: a writer beside a reader may remove their names at any time.
+  QUIRE_TRY(LogSet logs, open_logs(file_system_, directory_, manifest_));
   QUIRE_TRY(rows_, RowFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_TRY(slots_, SlotFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_CHECK(load_slots());
   next_row_ = manifest_.row_limit;
-  return writes ? recover() : load_read_only();
+  return writes ? recover(std::move(logs)) : load_read_only(std::move(logs));
 }
 
 Result<void> StoreCore::load_slots() {
@@ -263,10 +265,10 @@ Result<void> StoreCore::sync_names() {
   return parent;
 }
 
-Result<void> StoreCore::recover() {
+Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(sync_names());
   QUIRE_TRY(ReplayOutcome outcome,
-            replay_logs(file_system_, directory_, manifest_, *rows_,
+            replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
                           auto written = restore_rows(batch);
                           if (written) apply(batch);
@@ -308,10 +310,10 @@ void StoreCore::remove_leftovers() {
   }
 }
 
-Result<void> StoreCore::load_read_only() {
+Result<void> StoreCore::load_read_only(LogSet logs) {
   std::vector<ReplayedBatch> carried;
   QUIRE_TRY(ReplayOutcome outcome,
-            replay_logs(file_system_, directory_, manifest_, *rows_,
+            replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
                           apply(batch);
                           if (batch.carries_rows) carried.push_back(batch);

@@ -6,7 +6,6 @@
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
-#include "vector/log_reader.hpp"
 
 namespace quire::vector {
 
@@ -19,19 +18,39 @@ std::unexpected<Error> damage(std::string path, ByteRange range, std::string wha
                              .with_detail(std::move(what)));
 }
 
+// True if a last log without a valid header was being made when the power went: nothing is behind the
+// header. Otherwise it had records, and the header is damaged. `header_error` is why it is not valid.
+Result<bool> is_unfinished(os::FileSystem& file_system, const std::string& path,
+                           const Error& header_error) {
+  const bool about_content =
+      header_error.code() == ErrorCode::corrupt || header_error.code() == ErrorCode::truncated;
+  if (!about_content) return false;
+  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::read));
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  std::vector<std::byte> block(std::size_t{64} << 10);
+  for (std::uint64_t at = kHeaderBytes; at < info.size; at += block.size()) {
+    const auto bytes = std::span(block).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), info.size - at)));
+    QUIRE_CHECK(file->read_exactly(at, bytes));
+    const auto is_set = [](std::byte byte) { return byte != std::byte{0}; };
+    if (std::ranges::any_of(bytes, is_set)) return false;
+  }
+  return true;
+}
+
 class Replayer {
  public:
-  Replayer(os::FileSystem& file_system, const std::string& directory, const Manifest& manifest,
-           const RowFile& rows, const BatchVisitor& visit)
-      : file_system_(file_system),
-        directory_(directory),
+  Replayer(LogSet logs, const Manifest& manifest, const RowFile& rows, const BatchVisitor& visit)
+      : logs_(std::move(logs.logs)),
+        has_unfinished_(logs.has_unfinished),
         manifest_(manifest),
         rows_(rows),
         visit_(visit),
-        expected_(manifest.checkpoint_lsn + 1) {}
+        expected_(manifest.checkpoint_lsn + 1) {
+    outcome_.next_log_number = logs.next_number;
+  }
 
   Result<ReplayOutcome> run() {
-    QUIRE_CHECK(open_logs());
     for (std::size_t i = 0; i < logs_.size(); ++i) {
       const bool is_last = i + 1 == logs_.size();
       const std::uint64_t end_lsn =
@@ -51,60 +70,11 @@ class Replayer {
     }
     outcome_.last_lsn = expected_ - 1;
     outcome_.log_is_empty = logs_.size() == 1 && outcome_.log_bytes == 0 &&
-                            outcome_.dropped_bytes == 0 && !ignored_log_;
+                            outcome_.dropped_bytes == 0 && !has_unfinished_;
     return std::move(outcome_);
   }
 
  private:
-  // Every log from the manifest's first on, without a gap.
-  Result<void> open_logs() {
-    QUIRE_TRY(const auto names, file_system_.list(directory_));
-    std::vector<std::uint64_t> numbers;
-    for (const std::string& name : names) {
-      std::uint64_t number = 0;
-      if (parse_log_name(name, number) && number >= manifest_.first_log) numbers.push_back(number);
-    }
-    std::ranges::sort(numbers);
-    for (std::size_t i = 0; i == 0 || i < numbers.size(); ++i) {
-      const std::uint64_t wanted = manifest_.first_log + i;
-      if (i == numbers.size() || numbers[i] != wanted) {
-        return damage(os::join_path(directory_, log_name(wanted)), {0, 0}, "the log is missing");
-      }
-      const bool is_last = i + 1 == numbers.size();
-      auto log = LogReader::open(file_system_, directory_, manifest_.identity, wanted);
-      if (log) {
-        logs_.push_back(*std::move(log));
-        outcome_.next_log_number = wanted + 1;
-        continue;
-      }
-      if (!is_last || i == 0) return std::unexpected(std::move(log).error());
-      QUIRE_CHECK(check_unfinished(wanted, std::move(log).error()));
-    }
-    return {};
-  }
-
-  // A last log without a valid header was being made when the power went, if nothing is behind the
-  // header; else it had records and is damaged.
-  Result<void> check_unfinished(std::uint64_t number, Error header_error) {
-    const bool about_content =
-        header_error.code() == ErrorCode::corrupt || header_error.code() == ErrorCode::truncated;
-    if (!about_content) return std::unexpected(std::move(header_error));
-    QUIRE_TRY(auto file,
-              file_system_.open(os::join_path(directory_, log_name(number)), os::OpenMode::read));
-    QUIRE_TRY(const os::FileInfo info, file->info());
-    std::vector<std::byte> block(std::size_t{64} << 10);
-    for (std::uint64_t at = kHeaderBytes; at < info.size; at += block.size()) {
-      const auto bytes = std::span(block).first(
-          static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), info.size - at)));
-      QUIRE_CHECK(file->read_exactly(at, bytes));
-      if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) {
-        return std::unexpected(std::move(header_error));
-      }
-    }
-    ignored_log_ = true;
-    return {};
-  }
-
   // Takes records until `end_lsn`, or until there is no further one that counts.
   Result<void> replay(LogReader& log, std::uint64_t end_lsn) {
     Record record;
@@ -208,26 +178,54 @@ class Replayer {
     return {};
   }
 
-  os::FileSystem& file_system_;
-  const std::string& directory_;
+  std::vector<LogReader> logs_;
+  const bool has_unfinished_;
   const Manifest& manifest_;
   const RowFile& rows_;
   const BatchVisitor& visit_;
 
-  std::vector<LogReader> logs_;
   std::uint64_t expected_;   // LSN of the next batch
   std::uint32_t parts_ = 0;  // of it that were read
   ReplayedBatch batch_;
   ReplayOutcome outcome_;
-  bool ignored_log_ = false;
 };
 
 }  // namespace
 
-Result<ReplayOutcome> replay_logs(os::FileSystem& file_system, const std::string& directory,
-                                  const Manifest& manifest, const RowFile& rows,
+Result<LogSet> open_logs(os::FileSystem& file_system, const std::string& directory,
+                         const Manifest& manifest) {
+  QUIRE_TRY(const auto names, file_system.list(directory));
+  std::vector<std::uint64_t> numbers;
+  for (const std::string& name : names) {
+    std::uint64_t number = 0;
+    if (parse_log_name(name, number) && number >= manifest.first_log) numbers.push_back(number);
+  }
+  std::ranges::sort(numbers);
+  LogSet set;
+  set.next_number = manifest.first_log;
+  for (std::size_t i = 0; i == 0 || i < numbers.size(); ++i) {
+    const std::uint64_t wanted = manifest.first_log + i;
+    const std::string path = os::join_path(directory, log_name(wanted));
+    if (i == numbers.size() || numbers[i] != wanted) {
+      return damage(path, {0, 0}, "the log is missing");
+    }
+    auto log = LogReader::open(file_system, directory, manifest.identity, wanted);
+    if (!log) {
+      const bool may_be_unfinished = i > 0 && i + 1 == numbers.size();
+      if (!may_be_unfinished) return std::unexpected(std::move(log).error());
+      QUIRE_TRY(set.has_unfinished, is_unfinished(file_system, path, log.error()));
+      if (!set.has_unfinished) return std::unexpected(std::move(log).error());
+      break;
+    }
+    set.logs.push_back(*std::move(log));
+    set.next_number = wanted + 1;
+  }
+  return set;
+}
+
+Result<ReplayOutcome> replay_logs(LogSet logs, const Manifest& manifest, const RowFile& rows,
                                   const BatchVisitor& visit) {
-  return Replayer(file_system, directory, manifest, rows, visit).run();
+  return Replayer(std::move(logs), manifest, rows, visit).run();
 }
 
 }  // namespace quire::vector

@@ -9,6 +9,7 @@
 
 #include "os/file_system.hpp"
 #include "vector/format.hpp"
+#include "vector/log_reader.hpp"
 #include "vector/log_record.hpp"
 #include "vector/row_file.hpp"
 
@@ -36,11 +37,21 @@ struct ReplayOutcome {
 
 using BatchVisitor = std::function<Result<void>(const ReplayedBatch&)>;
 
+// The logs that count, open: a writer that removes their names does not take them away.
+struct LogSet {
+  std::vector<LogReader> logs;
+  std::uint64_t next_number = 1;  // above every log that counts
+  bool has_unfinished = false;  // a last log that was being made when the power went; not in `logs`
+};
+
+// Opens every log from the manifest's first on.
+// Errors: corrupt (one is missing, or its header is wrong), io.
+[[nodiscard]] Result<LogSet> open_logs(os::FileSystem& file_system, const std::string& directory,
+                                       const Manifest& manifest);
+
 // Calls `visit` for each whole batch after the manifest's checkpoint, in order.
 // Errors: corrupt (damage: something durable is missing), those of `visit`, io.
-[[nodiscard]] Result<ReplayOutcome> replay_logs(os::FileSystem& file_system,
-                                                const std::string& directory,
-                                                const Manifest& manifest, const RowFile& rows,
-                                                const BatchVisitor& visit);
+[[nodiscard]] Result<ReplayOutcome> replay_logs(LogSet logs, const Manifest& manifest,
+                                                const RowFile& rows, const BatchVisitor& visit);
 
 }  // namespace quire::vector

@@ -94,8 +94,8 @@ class StoreCore {
   Result<void> load() QUIRE_REQUIRES(write_mutex_);
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
-  Result<void> recover() QUIRE_REQUIRES(write_mutex_);
-  Result<void> load_read_only() QUIRE_REQUIRES(write_mutex_);
+  Result<void> recover(struct LogSet logs) QUIRE_REQUIRES(write_mutex_);
+  Result<void> load_read_only(struct LogSet logs) QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void remove_leftovers() QUIRE_REQUIRES(write_mutex_);

@@ -1,5 +1,6 @@
 // Many threads on one store: readers beside writers, each seeing whole vectors of one moment.
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "vector/store_test_fixture.hpp"
@@ -129,6 +130,8 @@ TEST_F(Threads, AReaderBesideAWriterOpensAtAnyMoment) {
     });
     for (int round = 2; round < 150 || (opened.load() < 50 && !HasFailure()); ++round) {
       put_everywhere(static_cast<std::uint8_t>(round));
+      // A checkpoint with almost every batch, without a breath, is no writer's way for long.
+      if (round >= 150) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     done.store(true);
   }

@@ -76,7 +76,9 @@ Result<void> StoreCore::verify_slots(VerifyReport& report) {
 }
 
 Result<void> StoreCore::verify_logs(VerifyReport& report) {
-  auto outcome = replay_logs(file_system_, directory_, manifest_, *rows_,
+  auto logs = open_logs(file_system_, directory_, manifest_);
+  if (!logs) return note(report, logs.error());
+  auto outcome = replay_logs(*std::move(logs), manifest_, *rows_,
                              [](const ReplayedBatch&) { return Result<void>(); });
   if (!outcome) return note(report, outcome.error());
   // This process wrote the records, so it knows how many there must be.
