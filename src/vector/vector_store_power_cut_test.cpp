@@ -259,7 +259,7 @@ class PowerCuts : public ::testing::TestWithParam<Case> {};
 TEST_P(PowerCuts, LeaveAStateThatThePromisesAllow) {
   const bool nightly = from_environment("QUIRE_NIGHTLY", 0) != 0;
   const std::uint64_t first = from_environment("QUIRE_SEED", 1);
-  const std::uint64_t histories = from_environment("QUIRE_HISTORIES", nightly ? 100 : 2);
+  const std::uint64_t histories = from_environment("QUIRE_HISTORIES", nightly ? 30 : 2);
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = first; seed < first + histories && !HasFailure(); ++seed) {
     History history(seed, GetParam().durability, GetParam().dimension);
