@@ -168,6 +168,14 @@ Result<FileHeader> FileHeader::decode(std::span<const std::byte> bytes, FileRole
   return header;
 }
 
+Result<std::unique_ptr<os::File>> FileHeader::create_file(os::FileSystem& file_system,
+                                                          const std::string& path) const {
+  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::create_new));
+  QUIRE_CHECK(file->write_all(0, encode()));
+  QUIRE_CHECK(file->sync());
+  return file;
+}
+
 Result<FileHeader> FileHeader::read(os::File& file, FileRole role, const StoreIdentity& identity,
                                     std::uint64_t number) {
   std::array<std::byte, kHeaderBytes> block{};

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -63,6 +64,10 @@ struct FileHeader {
   // Errors: truncated, corrupt, format_version; they name `path`.
   [[nodiscard]] static Result<FileHeader> decode(std::span<const std::byte> bytes, FileRole role,
                                                  const std::string& path);
+  // Makes the file at `path`, which must not exist, with this header, and syncs it (not the directory).
+  // Errors: exists, no_space, io.
+  [[nodiscard]] Result<std::unique_ptr<os::File>> create_file(os::FileSystem& file_system,
+                                                              const std::string& path) const;
   // Reads the header of `file`, which must be that of `number` in the store `identity`.
   // Errors: as decode, and corrupt if it belongs elsewhere.
   [[nodiscard]] static Result<FileHeader> read(os::File& file, FileRole role,

@@ -21,19 +21,17 @@ Result<LogWriter> LogWriter::create(os::FileSystem& file_system, const std::stri
                                     const StoreIdentity& identity, std::uint64_t number,
                                     std::uint64_t first_lsn) {
   const std::string path = os::join_path(directory, log_name(number));
-  auto opened = file_system.open(path, os::OpenMode::create_new);
-  if (!opened && opened.error().code() == ErrorCode::exists) {
-    QUIRE_CHECK(file_system.remove(path));
-    opened = file_system.open(path, os::OpenMode::create_new);
-  }
-  QUIRE_TRY(auto file, std::move(opened));
   const FileHeader header{.role = FileRole::log,
                           .identity = identity,
                           .number = number,
                           .salt = random_u64(),
                           .first_lsn = first_lsn};
-  QUIRE_CHECK(file->write_all(0, header.encode()));
-  QUIRE_CHECK(file->sync());
+  auto created = header.create_file(file_system, path);
+  if (!created && created.error().code() == ErrorCode::exists) {
+    QUIRE_CHECK(file_system.remove(path));
+    created = header.create_file(file_system, path);
+  }
+  QUIRE_TRY(auto file, std::move(created));
   QUIRE_CHECK(file_system.sync_directory(directory));
   return LogWriter(std::move(file), number, header.salt, kHeaderBytes);
 }

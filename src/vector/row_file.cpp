@@ -57,14 +57,12 @@ Result<std::unique_ptr<RowFile>> RowFile::create(os::FileSystem& file_system,
                                                  const StoreIdentity& identity,
                                                  std::uint64_t generation) {
   const std::string path = os::join_path(directory, rows_name(generation));
-  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::create_new));
   const FileHeader header{.role = FileRole::rows,
                           .identity = identity,
                           .number = generation,
                           .salt = random_u64(),
                           .first_lsn = 0};
-  QUIRE_CHECK(file->write_all(0, header.encode()));
-  QUIRE_CHECK(file->sync());
+  QUIRE_TRY(auto file, header.create_file(file_system, path));
   return std::unique_ptr<RowFile>(new RowFile(std::move(file), identity.stride(), kHeaderBytes));
 }
 

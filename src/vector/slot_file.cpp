@@ -23,14 +23,12 @@ Result<std::unique_ptr<SlotFile>> SlotFile::create(os::FileSystem& file_system,
                                                    const StoreIdentity& identity,
                                                    std::uint64_t generation) {
   const std::string path = os::join_path(directory, slots_name(generation));
-  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::create_new));
   const FileHeader header{.role = FileRole::slots,
                           .identity = identity,
                           .number = generation,
                           .salt = random_u64(),
                           .first_lsn = 0};
-  QUIRE_CHECK(file->write_all(0, header.encode()));
-  QUIRE_CHECK(file->sync());
+  QUIRE_TRY(auto file, header.create_file(file_system, path));
   return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt));
 }
 
