@@ -239,6 +239,7 @@ class QUIRE_EXPORT ReadView {
 
  private:
   friend class VectorStore;
+  friend struct vector::StoreAccess;
   explicit ReadView(std::shared_ptr<const vector::ViewState> state) noexcept;
   std::shared_ptr<const vector::ViewState> state_;
 };

@@ -5,12 +5,15 @@
 #include <atomic>
 #include <cmath>
 #include <exception>
+#include <functional>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/mutex.hpp"
+#include "base/try.hpp"
 #include "os/fault_guard.hpp"
 #include "vector/distance.hpp"
 
@@ -18,9 +21,6 @@ namespace quire::vector {
 
 namespace {
 
-// Versions that a thread takes at once; their rows, of common dimensions, stay in its cache while every
-// query of the group meets them.
-constexpr std::uint64_t kBlock = 256;
 // Queries that share one pass over the rows. Bounds the memory of the result heaps, too.
 constexpr std::size_t kGroup = 256;
 
@@ -56,33 +56,38 @@ class Candidates {
   std::vector<Neighbour> heap_;
 };
 
-// One pass over all rows for a group of queries, by several threads that take blocks in turn.
+// One pass over all rows for a group of queries, by several threads that take portions in turn.
 class Scan {
  public:
-  Scan(const ViewState& view, std::span<const Query> queries, std::size_t k, Metric metric)
-      : view_(view),
+  Scan(const RowSupply& supply, ElementType type, std::uint32_t dimension,
+       std::span<const Query> queries, std::size_t k, Metric metric)
+      : supply_(supply),
+        dimension_(dimension),
+        stride_(dimension * element_size(type)),
         queries_(queries),
-        distances_(distance_function(view.identity.element_type, metric)),
+        distances_(distance_function(type, metric)),
+        portions_(supply.portions()),
         merged_(queries.size(), Candidates(k)),
         empty_(k) {}
 
-  // Runs on the calling thread and `helpers` more; `on_block` is called on the calling thread only.
-  Result<void> run(std::size_t helpers, const std::function<void(std::uint64_t)>& on_block) {
+  // Runs on the calling thread and `helpers` more; `on_portion` is called on the calling thread only,
+  // with the number of portions taken so far.
+  Result<void> run(std::size_t helpers, const std::function<void(std::uint64_t)>& on_portion) {
     {
       std::vector<std::jthread> threads;
       threads.reserve(helpers);
       try {
         for (std::size_t i = 0; i < helpers; ++i) {
-          threads.emplace_back([this] { work_or_keep_exception(); });
+          threads.emplace_back([this] { work_or_keep_exception({}); });
         }
       } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
         // No more threads to be had: those that run, and this one, do the work.
       }
-      work(on_block);
+      work_or_keep_exception(on_portion);
     }
     const base::MutexLock lock(mutex_);
     if (exception_) std::rethrow_exception(exception_);
-    if (fault_) return std::unexpected(*std::move(fault_));
+    if (failure_) return std::unexpected(*std::move(failure_));
     return {};
   }
 
@@ -92,26 +97,30 @@ class Scan {
   }
 
  private:
-  // An exception must not leave a thread: the caller throws it again.
-  void work_or_keep_exception() noexcept {
+  // An exception must not leave a thread: run() throws it again. The others stop.
+  void work_or_keep_exception(const std::function<void(std::uint64_t)>& on_portion) noexcept {
     try {
-      work({});
+      work(on_portion);
     } catch (...) {
+      next_.store(portions_, std::memory_order_relaxed);
       const base::MutexLock lock(mutex_);
       exception_ = std::current_exception();
     }
   }
 
-  void work(const std::function<void(std::uint64_t)>& on_block) {
+  void work(const std::function<void(std::uint64_t)>& on_portion) {
     std::vector<Candidates> best(queries_.size(), empty_);
-    std::array<const std::byte*, kBlock> rows{};
-    std::array<std::uint64_t, kBlock> ids{};
+    RowPortion portion;
     while (true) {
-      const std::uint64_t first = next_.fetch_add(kBlock, std::memory_order_relaxed);
-      if (first >= view_.versions) break;
-      const std::size_t count = collect(first, rows, ids);
-      if (!meet(std::span(rows).first(count), std::span(ids).first(count), best)) return;
-      if (on_block) on_block(std::min(first + kBlock, view_.versions));
+      const std::uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
+      if (number >= portions_) break;
+      if (auto met = meet(number, portion, best); !met) {
+        next_.store(portions_, std::memory_order_relaxed);
+        const base::MutexLock lock(mutex_);
+        failure_ = std::move(met).error();
+        return;
+      }
+      if (on_portion) on_portion(number + 1);
     }
     const base::MutexLock lock(mutex_);
     for (std::size_t query = 0; query < queries_.size(); ++query) {
@@ -119,97 +128,106 @@ class Scan {
     }
   }
 
-  // The live rows of one block of versions.
-  std::size_t collect(std::uint64_t first, std::span<const std::byte*> rows,
-                      std::span<std::uint64_t> ids) const {
-    const VersionTable& versions = view_.catalog->versions();
-    const std::uint64_t end = std::min(first + kBlock, view_.versions);
-    std::size_t count = 0;
-    for (std::uint64_t i = first; i < end; ++i) {
-      const Version& version = versions[i];
-      if (!version.is_live_at(view_.lsn)) continue;
-      rows[count] = view_.rows->row(version.row);
-      ids[count] = version.id;
-      ++count;
-    }
-    return count;
-  }
-
-  // Compares every query with every row of the block; false if a page could not be read.
-  bool meet(std::span<const std::byte* const> rows, std::span<const std::uint64_t> ids,
-            std::vector<Candidates>& best) {
-    if (rows.empty()) return true;
+  // Compares every query with every row of the portion.
+  Result<void> meet(std::uint64_t number, RowPortion& portion, std::vector<Candidates>& best) {
+    QUIRE_CHECK(supply_.fill(number, portion));
+    const auto rows = std::span<const std::byte* const>(portion.rows).first(portion.count);
+    if (rows.empty()) return {};
     const auto [low, high] = std::ranges::minmax(rows);
-    const auto stride = static_cast<std::size_t>(view_.identity.stride());
-    const auto extent = static_cast<std::size_t>(high - low) + stride;
-    std::array<double, kBlock> distances{};
+    const auto extent = static_cast<std::size_t>(high - low) + stride_;
+    std::array<double, RowPortion::kMostRows> distances{};
     for (std::size_t query = 0; query < queries_.size(); ++query) {
-      const std::byte* fault = os::guarded(low, extent, [&] {
-        distances_(queries_[query], rows, view_.identity.dimension, distances.data());
-      });
-      if (fault != nullptr) {
-        const auto row = static_cast<std::uint64_t>(fault - view_.rows->row(0)) / stride;
-        const base::MutexLock lock(mutex_);
-        fault_ = view_.rows->fault("nearest", row);
-        next_.store(view_.versions, std::memory_order_relaxed);
-        return false;
-      }
+      const std::byte* fault = os::guarded(
+          low, extent, [&] { distances_(queries_[query], rows, dimension_, distances.data()); });
+      if (fault != nullptr) return std::unexpected(supply_.fault(number, fault));
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (!std::isnan(distances[i])) best[query].offer({.id = ids[i], .distance = distances[i]});
+        if (std::isnan(distances[i])) continue;
+        best[query].offer({.id = portion.ids[i], .distance = distances[i]});
       }
     }
-    return true;
+    return {};
   }
 
-  const ViewState& view_;
+  const RowSupply& supply_;
+  const std::uint32_t dimension_;
+  const std::size_t stride_;
   const std::span<const Query> queries_;
   const DistanceFunction distances_;
-  std::atomic<std::uint64_t> next_{0};  // first version of the next block
+  const std::uint64_t portions_;
+  std::atomic<std::uint64_t> next_{0};
   base::Mutex mutex_;
   std::vector<Candidates> merged_ QUIRE_GUARDED_BY(mutex_);
   const Candidates empty_;
-  std::optional<Error> fault_ QUIRE_GUARDED_BY(mutex_);
+  std::optional<Error> failure_ QUIRE_GUARDED_BY(mutex_);
   std::exception_ptr exception_ QUIRE_GUARDED_BY(mutex_);
 };
 
 // Threads beside the caller: none where the work is smaller than starting one.
-std::size_t helper_count(const ViewState& view, std::size_t queries) {
-  const std::uint64_t bytes = view.versions * view.identity.stride() * queries;
-  const std::uint64_t blocks = (view.versions + kBlock - 1) / kBlock;
-  if (bytes < (std::uint64_t{4} << 20) || blocks < 2) return 0;
+std::size_t helper_count(const RowSupply& supply, std::size_t stride, std::size_t queries) {
+  const std::uint64_t bytes = supply.most_rows() * stride * queries;
+  const std::uint64_t portions = supply.portions();
+  if (bytes < (std::uint64_t{4} << 20) || portions < 2) return 0;
   const std::uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return static_cast<std::size_t>(std::min(cores, blocks) - 1);
+  return static_cast<std::size_t>(std::min(cores, portions) - 1);
+}
+
+Result<void> check_queries(ElementType type, std::size_t stride, VectorRef queries, std::size_t k) {
+  const auto refuse = [](ErrorCode code, std::string why) {
+    return std::unexpected(Error(code, "nearest").with_detail(std::move(why)));
+  };
+  if (queries.element_type() != type) {
+    return refuse(ErrorCode::mismatch, "the queries are " +
+                                           std::string(to_string(queries.element_type())) +
+                                           ", the vectors " + std::string(to_string(type)));
+  }
+  if (k == 0) return refuse(ErrorCode::invalid_argument, "k is 0");
+  const std::size_t bytes = queries.bytes().size();
+  if (bytes % stride != 0) {
+    return refuse(ErrorCode::invalid_argument, "the queries have " + std::to_string(bytes) +
+                                                   " bytes, no multiple of the " +
+                                                   std::to_string(stride) + " of a vector");
+  }
+  if (has_nan(type, queries.bytes())) {
+    return refuse(ErrorCode::invalid_argument, "a query holds a NaN");
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<std::vector<std::vector<Neighbour>>> nearest(const ViewState& view,
-                                                    std::span<const std::byte> queries,
+Result<std::vector<std::vector<Neighbour>>> nearest(const RowSupply& supply, ElementType type,
+                                                    std::uint32_t dimension, VectorRef queries,
                                                     std::size_t k, Metric metric,
                                                     const ProgressCallback& progress) {
-  const auto stride = static_cast<std::size_t>(view.identity.stride());
-  const std::size_t total = queries.size() / stride;
-  // More than the view holds makes no difference, and a huge k must not cost memory.
-  const auto wanted =
-      static_cast<std::size_t>(std::min<std::uint64_t>(k, std::max<std::uint64_t>(view.live, 1)));
+  const std::size_t stride = dimension * element_size(type);
+  QUIRE_CHECK(check_queries(type, stride, queries, k));
+  std::span<const std::byte> bytes = queries.bytes();
+  std::vector<std::byte> aligned;
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % element_size(type) != 0) {
+    aligned.assign(bytes.begin(), bytes.end());
+    bytes = aligned;
+  }
+  const std::size_t total = bytes.size() / stride;
+  const std::uint64_t portions = supply.portions();
+  // More than there are makes no difference, and a huge k must not cost memory.
+  const auto wanted = static_cast<std::size_t>(
+      std::min<std::uint64_t>(k, std::max<std::uint64_t>(supply.most_rows(), 1)));
   std::vector<std::vector<Neighbour>> results;
   results.reserve(total);
   for (std::size_t first = 0; first < total; first += kGroup) {
     std::vector<Query> group;
     for (std::size_t i = first; i < std::min(first + kGroup, total); ++i) {
-      const std::byte* elements = queries.data() + i * stride;
-      group.push_back(
-          {elements, norm_of(view.identity.element_type, elements, view.identity.dimension)});
+      const std::byte* elements = bytes.data() + i * stride;
+      group.push_back({elements, norm_of(type, elements, dimension)});
     }
-    Scan scan(view, group, wanted, metric);
-    std::function<void(std::uint64_t)> on_block;
+    Scan scan(supply, type, dimension, group, wanted, metric);
+    std::function<void(std::uint64_t)> on_portion;
     if (progress) {
-      on_block = [&](std::uint64_t versions) {
-        progress(first * view.versions + versions * group.size(), total * view.versions);
+      on_portion = [&](std::uint64_t taken) {
+        progress(first * portions + taken * group.size(), total * portions);
       };
     }
-    auto scanned = scan.run(helper_count(view, group.size()), on_block);
-    if (!scanned) return std::unexpected(std::move(scanned).error());
+    QUIRE_CHECK(scan.run(helper_count(supply, stride, group.size()), on_portion));
     for (std::size_t i = 0; i < group.size(); ++i) results.push_back(scan.take(i));
   }
   return results;

@@ -8,7 +8,9 @@
 
 #include "base/try.hpp"
 #include "vector/replay.hpp"
+#include "vector/store_builder.hpp"
 #include "vector/store_core.hpp"
+#include "vector/writer_lock.hpp"
 
 namespace quire::vector {
 
@@ -16,50 +18,6 @@ namespace {
 
 Error error_at(ErrorCode code, const char* operation, const std::string& path, std::string detail) {
   return Error(code, operation).with_path(path).with_detail(std::move(detail));
-}
-
-// The lock of the store's writer, held as long as the file is open.
-Result<std::unique_ptr<os::File>> take_writer_lock(os::FileSystem& file_system,
-                                                   const std::string& directory) {
-  const std::string path = os::join_path(directory, kLockName);
-  auto file = file_system.open(path, os::OpenMode::create_new);
-  if (!file && file.error().code() == ErrorCode::exists) {
-    file = file_system.open(path, os::OpenMode::read_write);
-  }
-  if (!file) return file;
-  if (auto locked = (*file)->try_lock(os::LockKind::exclusive); !locked) {
-    if (locked.error().code() != ErrorCode::busy) return std::unexpected(locked.error());
-    return std::unexpected(error_at(ErrorCode::busy, "open", directory,
-                                    "another process or handle has the store open for writing"));
-  }
-  return file;
-}
-
-// Makes the directory unless it is there, and empty but for what an unfinished creation leaves.
-Result<void> prepare_directory(os::FileSystem& file_system, const std::string& directory) {
-  auto made = file_system.make_directory(directory);
-  if (made) return {};
-  if (made.error().code() != ErrorCode::exists) return made;
-  QUIRE_TRY(const auto names, file_system.list(directory));
-  const std::array<std::string, 5> ours{kLockName, kManifestTemporaryName, rows_name(1),
-                                        slots_name(1), log_name(1)};
-  for (const std::string& name : names) {
-    if (name == kManifestName) {
-      return std::unexpected(
-          error_at(ErrorCode::exists, "create", directory, "there is a vector store here already"));
-    }
-    if (std::ranges::find(ours, name) == ours.end()) {
-      return std::unexpected(error_at(ErrorCode::exists, "create", directory,
-                                      "the directory is not empty: it has \"" + name + "\""));
-    }
-  }
-  return {};
-}
-
-Result<void> remove_if_there(os::FileSystem& file_system, const std::string& path) {
-  auto removed = file_system.remove(path);
-  if (!removed && removed.error().code() == ErrorCode::not_found) return {};
-  return removed;
 }
 
 Result<void> check_wanted(const std::string& directory, const Manifest& manifest,
@@ -88,30 +46,8 @@ Result<void> check_wanted(const std::string& directory, const Manifest& manifest
 
 Result<void> StoreCore::create(os::FileSystem& file_system, const std::string& directory,
                                const VectorStoreOptions& options) {
-  if (options.dimension == 0 || options.dimension > kMaxDimension) {
-    return std::unexpected(error_at(ErrorCode::invalid_argument, "create", directory,
-                                    "a dimension is 1 to " + std::to_string(kMaxDimension) +
-                                        ", not " + std::to_string(options.dimension)));
-  }
-  QUIRE_CHECK(prepare_directory(file_system, directory));
-  QUIRE_TRY(const auto lock, take_writer_lock(file_system, directory));
-  // Another creation may have finished before the lock was ours.
-  QUIRE_CHECK(prepare_directory(file_system, directory));
-  for (const std::string& name : {rows_name(1), slots_name(1), log_name(1)}) {
-    QUIRE_CHECK(remove_if_there(file_system, os::join_path(directory, name)));
-  }
-
-  Manifest manifest;
-  manifest.identity = {.id = random_store_id(),
-                       .dimension = options.dimension,
-                       .element_type = options.element_type};
-  manifest.durability = options.durability;
-  QUIRE_CHECK(RowFile::create(file_system, directory, manifest.identity, manifest.generation));
-  QUIRE_CHECK(SlotFile::create(file_system, directory, manifest.identity, manifest.generation));
-  // Syncs the directory too, so that every file is there before the manifest says so.
-  QUIRE_CHECK(LogWriter::create(file_system, directory, manifest.identity, manifest.first_log, 1));
-  QUIRE_CHECK(replace_manifest(file_system, directory, manifest));
-  return file_system.sync_directory(os::parent_directory(directory));
+  QUIRE_TRY(StoreBuilder builder, StoreBuilder::create(file_system, directory, options));
+  return builder.finish();
 }
 
 StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMode mode,

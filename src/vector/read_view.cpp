@@ -1,13 +1,52 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/try.hpp"
 #include "quire/vector_store.hpp"
-#include "vector/distance.hpp"
 #include "vector/nearest.hpp"
 #include "vector/view_state.hpp"
 
 namespace quire {
+
+namespace vector {
+namespace {
+
+// The live rows of a view, a portion for each run of versions.
+class ViewRows final : public RowSupply {
+ public:
+  explicit ViewRows(const ViewState& view) : view_(view) {}
+
+  std::uint64_t most_rows() const override { return view_.live; }
+  std::uint64_t portions() const override {
+    return (view_.versions + RowPortion::kMostRows - 1) / RowPortion::kMostRows;
+  }
+
+  Result<void> fill(std::uint64_t number, RowPortion& portion) const override {
+    const VersionTable& versions = view_.catalog->versions();
+    const std::uint64_t first = number * RowPortion::kMostRows;
+    const std::uint64_t end = std::min(first + RowPortion::kMostRows, view_.versions);
+    portion.count = 0;
+    for (std::uint64_t i = first; i < end; ++i) {
+      const Version& version = versions[i];
+      if (!version.is_live_at(view_.lsn)) continue;
+      portion.rows[portion.count] = view_.rows->row(version.row);
+      portion.ids[portion.count] = version.id;
+      ++portion.count;
+    }
+    return {};
+  }
+
+  Error fault(std::uint64_t /*number*/, const std::byte* address) const override {
+    const auto offset = static_cast<std::uint64_t>(address - view_.rows->row(0));
+    return view_.rows->fault("nearest", offset / view_.rows->stride());
+  }
+
+ private:
+  const ViewState& view_;
+};
+
+}  // namespace
+}  // namespace vector
+
 inline namespace v0 {
 
 ReadView::ReadView(std::shared_ptr<const vector::ViewState> state) noexcept
@@ -44,31 +83,8 @@ std::vector<std::uint64_t> ReadView::ids() const {
 
 Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(
     VectorRef queries, std::size_t k, Metric metric, const ProgressCallback& progress) const {
-  const auto refuse = [](ErrorCode code, std::string why) {
-    return std::unexpected(Error(code, "nearest").with_detail(std::move(why)));
-  };
-  if (queries.element_type() != element_type()) {
-    return refuse(ErrorCode::mismatch,
-                  "the queries are " + std::string(to_string(queries.element_type())) +
-                      ", the store's vectors " + std::string(to_string(element_type())));
-  }
-  if (k == 0) return refuse(ErrorCode::invalid_argument, "k is 0");
-  const std::size_t bytes = queries.bytes().size();
-  const auto stride = static_cast<std::size_t>(state_->identity.stride());
-  if (bytes % stride != 0) {
-    return refuse(ErrorCode::invalid_argument, "the queries have " + std::to_string(bytes) +
-                                                   " bytes, no multiple of the " +
-                                                   std::to_string(stride) + " of a vector");
-  }
-  if (vector::has_nan(queries.element_type(), queries.bytes())) {
-    return refuse(ErrorCode::invalid_argument, "a query holds a NaN");
-  }
-  const auto address = reinterpret_cast<std::uintptr_t>(queries.bytes().data());
-  if (address % element_size(element_type()) == 0) {
-    return vector::nearest(*state_, queries.bytes(), k, metric, progress);
-  }
-  const std::vector<std::byte> aligned(queries.bytes().begin(), queries.bytes().end());
-  return vector::nearest(*state_, aligned, k, metric, progress);
+  return vector::nearest(vector::ViewRows(*state_), element_type(), dimension(), queries, k, metric,
+                         progress);
 }
 
 }  // namespace v0

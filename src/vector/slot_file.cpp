@@ -74,19 +74,24 @@ Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
   return {};
 }
 
-Result<void> SlotFile::append(const Catalog& catalog, std::uint64_t first, std::uint64_t end) {
-  std::vector<std::byte> block(
-      static_cast<std::size_t>(std::min(end - first, kEntriesPerBlock) * kSlotEntryBytes));
-  for (std::uint64_t at = first; at < end; at += kEntriesPerBlock) {
-    const std::uint64_t entries = std::min(kEntriesPerBlock, end - at);
-    const auto bytes = std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
-    for (std::uint64_t i = 0; i < entries; ++i) {
-      catalog.entry(at + i).encode(bytes.subspan(i * kSlotEntryBytes, kSlotEntryBytes),
-                                   salt_ + at + i);
-    }
-    QUIRE_CHECK(file_->write_all(offset_of(at), bytes));
+Result<void> SlotFile::write(std::uint64_t first, std::span<const SlotEntry> entries) {
+  std::vector<std::byte> block(entries.size() * kSlotEntryBytes);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    entries[i].encode(std::span(block).subspan(i * kSlotEntryBytes, kSlotEntryBytes),
+                      salt_ + first + i);
   }
-  return file_->sync();
+  return file_->write_all(offset_of(first), block);
+}
+
+Result<void> SlotFile::append(const Catalog& catalog, std::uint64_t first, std::uint64_t end) {
+  std::vector<SlotEntry> entries;
+  for (std::uint64_t at = first; at < end; at += entries.size()) {
+    const std::uint64_t count = std::min(kEntriesPerBlock, end - at);
+    entries.clear();
+    for (std::uint64_t i = 0; i < count; ++i) entries.push_back(catalog.entry(at + i));
+    QUIRE_CHECK(write(at, entries));
+  }
+  return sync();
 }
 
 }  // namespace quire::vector

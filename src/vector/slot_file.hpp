@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "os/file_system.hpp"
@@ -33,6 +34,10 @@ class SlotFile {
   // `damaged`. Errors: truncated, io.
   [[nodiscard]] Result<void> read(std::uint64_t count, const EntryVisitor& visit,
                                   const DamageVisitor& damaged) const;
+
+  // Writes entries first, first + 1, …; does not sync. Errors: no_space, io.
+  [[nodiscard]] Result<void> write(std::uint64_t first, std::span<const SlotEntry> entries);
+  [[nodiscard]] Result<void> sync() { return file_->sync(); }
 
   // Writes versions [first, end) of the catalog as entries first to end - 1, and syncs.
   // Errors: no_space, io.

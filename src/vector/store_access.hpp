@@ -18,6 +18,10 @@ struct StoreAccess {
   [[nodiscard]] static Result<VectorStore> open(os::FileSystem& file_system,
                                                 const std::string& directory, StoreMode mode,
                                                 const OpenStoreOptions& options = {});
+  // What a view holds.
+  [[nodiscard]] static std::shared_ptr<const ViewState> state(const ReadView& view) {
+    return view.state_;
+  }
 };
 
 }  // namespace quire::vector

@@ -1,0 +1,35 @@
+#include "vector/ordered_rows.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace quire::vector {
+
+void OrderedRows::keep_smallest() {
+  const auto last = entries_.begin() + static_cast<std::ptrdiff_t>(most_ - 1);
+  std::ranges::nth_element(entries_, last, {}, &Entry::id);
+  entries_.resize(most_);
+}
+
+std::span<const OrderedRows::Entry> OrderedRows::next() {
+  entries_.clear();
+  if (left_ == 0) return entries_;
+  const VersionTable& versions = view_.catalog->versions();
+  std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
+  for (std::uint64_t i = 0; i < view_.versions; ++i) {
+    const Version& version = versions[i];
+    if (version.id < from_ || version.id > to || !version.is_live_at(view_.lsn)) continue;
+    entries_.push_back({version.id, i});
+    if (entries_.size() < 2 * most_) continue;
+    keep_smallest();
+    to = entries_.back().id;  // larger ones are not among the next `most_`
+  }
+  if (entries_.size() > most_) keep_smallest();
+  std::ranges::sort(entries_, {}, &Entry::id);
+  left_ -= std::min<std::uint64_t>(left_, entries_.size());
+  // Past the largest id nothing is left.
+  if (!entries_.empty()) from_ = entries_.back().id + 1;
+  return entries_;
+}
+
+}  // namespace quire::vector
