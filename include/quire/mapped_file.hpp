@@ -36,6 +36,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "quire/access_hint.hpp"
 #include "quire/byte_range.hpp"
 #include "quire/error.hpp"
 #include "quire/export.hpp"
@@ -258,6 +259,10 @@ class QUIRE_EXPORT MappedFile {
   // Starts writing a range out and does not wait. Promises nothing about a power cut; a later flush
   // has less to do. Errors: io.
   [[nodiscard]] Result<void> start_writeback(ByteRange range);
+
+  // Says how a range will be read. Never changes what is read or what is kept. Errors: none but those of
+  // every range.
+  [[nodiscard]] Result<void> advise(ByteRange range, AccessHint access) const;
 
   // After a flush has failed, every later flush of this file in the process fails with
   // read_only_after_error, through any object, and so do `write`, `fill`, `grow` and `shrink` of

@@ -42,8 +42,10 @@
 
 namespace quire {
 
-namespace formats {
+namespace os {
 class AtomicFile;
+}
+namespace formats {
 class RowStream;
 struct Injection;
 }  // namespace formats
@@ -139,10 +141,10 @@ class QUIRE_EXPORT VectorFileReader {
   std::unique_ptr<formats::RowStream> stream_;
 };
 
-// Writes a vector file. Nothing appears under its name before finish(): rows go to a file beside
-// it,
-// `<path>.partial` (or .partial-1, … if that is taken), which finish() puts in place, replacing
-// what was there. A writer destroyed without finish() removes it; a crash leaves it.
+// Writes a vector file. Nothing appears under its name before finish(): rows go to a file beside it,
+// `<path>.partial` (or .partial-1, … while others write the same path), which finish() puts in place,
+// replacing what was there. A writer destroyed without finish() removes it; what a killed process left is
+// removed by the next writer to the same path.
 //
 // Move-only and thread-compatible. Holds kBlockBytes in memory.
 //
@@ -154,7 +156,7 @@ class QUIRE_EXPORT VectorFileWriter {
   static constexpr std::size_t kBlockBytes = std::size_t{4} << 20;
 
   // Begins a file. `path` may be a symbolic link: the file it leads to is replaced. A replaced
-  // file's permissions are kept, as far as the umask allows. Errors, besides those of the file
+  // file's permissions are kept. Errors, besides those of the file
   // system (not_found, permission, no_space, io):
   //   invalid_argument  dimension outside 1 to kMaxVectorFileDimension; fvecs of another element
   //   type
@@ -190,13 +192,13 @@ class QUIRE_EXPORT VectorFileWriter {
  private:
   friend struct formats::Injection;
   VectorFileWriter(VectorFormat format, std::uint32_t dimension, ElementType element_type,
-                   std::unique_ptr<formats::AtomicFile> file) noexcept;
+                   std::unique_ptr<os::AtomicFile> file) noexcept;
 
   VectorFormat format_;
   std::uint32_t dimension_;
   ElementType element_type_;
   std::uint64_t rows_ = 0;
-  std::unique_ptr<formats::AtomicFile> file_;
+  std::unique_ptr<os::AtomicFile> file_;
 };
 
 // Rows of int32, all of one length: the true neighbours of each query, as files of test data give

@@ -2,10 +2,10 @@
 #include <utility>
 
 #include "base/try.hpp"
-#include "formats/atomic_file.hpp"
 #include "formats/injection.hpp"
 #include "formats/row_stream.hpp"
 #include "formats/texmex.hpp"
+#include "os/atomic_file.hpp"
 #include "os/file_system.hpp"
 #include "quire/vector_files.hpp"
 
@@ -58,8 +58,8 @@ Result<void> write_ivecs(const std::string& path, std::span<const std::int32_t> 
                                .with_detail(std::to_string(data.size()) +
                                             " numbers are no rows of " + std::to_string(columns)));
   }
-  QUIRE_TRY(auto file, formats::AtomicFile::create(os::real_file_system(), path,
-                                                   VectorFileWriter::kBlockBytes));
+  QUIRE_TRY(auto file,
+            os::AtomicFile::create(os::real_file_system(), path, VectorFileWriter::kBlockBytes));
   QUIRE_CHECK(formats::append_texmex_rows(*file, columns, columns * sizeof(std::int32_t),
                                           std::as_bytes(data)));
   return file->finish();

@@ -36,7 +36,7 @@ Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size,
   return layout;
 }
 
-Result<void> append_texmex_rows(AtomicFile& file, std::uint32_t columns, std::size_t row_bytes,
+Result<void> append_texmex_rows(os::AtomicFile& file, std::uint32_t columns, std::size_t row_bytes,
                                 std::span<const std::byte> rows) {
   std::array<std::byte, kTexmexPrefixBytes> prefix;
   base::store_le(std::span<std::byte>(prefix), 0, static_cast<std::int32_t>(columns));

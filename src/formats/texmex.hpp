@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <span>
 
-#include "formats/atomic_file.hpp"
 #include "formats/row_layout.hpp"
+#include "os/atomic_file.hpp"
 #include "os/file_system.hpp"
 #include "quire/error.hpp"
 
@@ -22,8 +22,8 @@ inline constexpr std::size_t kTexmexPrefixBytes = sizeof(std::int32_t);
                                               std::size_t element_bytes);
 
 // Appends dense rows of `row_bytes` each, with `columns` written before each.
-// REQUIRES: rows.size() is a multiple of row_bytes. Errors: those of AtomicFile::append.
-[[nodiscard]] Result<void> append_texmex_rows(AtomicFile& file, std::uint32_t columns,
+// REQUIRES: rows.size() is a multiple of row_bytes. Errors: those of os::AtomicFile::append.
+[[nodiscard]] Result<void> append_texmex_rows(os::AtomicFile& file, std::uint32_t columns,
                                               std::size_t row_bytes,
                                               std::span<const std::byte> rows);
 

@@ -2,10 +2,10 @@
 #include <utility>
 
 #include "base/try.hpp"
-#include "formats/atomic_file.hpp"
 #include "formats/injection.hpp"
 #include "formats/npy_header.hpp"
 #include "formats/texmex.hpp"
+#include "os/atomic_file.hpp"
 #include "os/file_system.hpp"
 #include "quire/vector_files.hpp"
 
@@ -48,7 +48,7 @@ Result<VectorFileWriter> Injection::create(os::FileSystem& file_system, const st
                                            VectorFormat format, std::uint32_t dimension,
                                            ElementType element_type, std::size_t block_bytes) {
   QUIRE_CHECK(check_arguments(path, format, dimension, element_type));
-  QUIRE_TRY(auto file, AtomicFile::create(file_system, path, block_bytes));
+  QUIRE_TRY(auto file, os::AtomicFile::create(file_system, path, block_bytes));
   if (format == VectorFormat::npy) {
     QUIRE_CHECK(file->append(make_npy_header(element_type, 0, dimension)));
   }
@@ -67,7 +67,7 @@ Result<VectorFileWriter> VectorFileWriter::create(const std::string& path, Vecto
 
 VectorFileWriter::VectorFileWriter(VectorFormat format, std::uint32_t dimension,
                                    ElementType element_type,
-                                   std::unique_ptr<formats::AtomicFile> file) noexcept
+                                   std::unique_ptr<os::AtomicFile> file) noexcept
     : format_(format), dimension_(dimension), element_type_(element_type), file_(std::move(file)) {}
 
 VectorFileWriter::VectorFileWriter(VectorFileWriter&& other) noexcept = default;

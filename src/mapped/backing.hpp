@@ -54,6 +54,7 @@ class Backing {
   [[nodiscard]] Result<void> flush();
   [[nodiscard]] Result<void> flush_range(ByteRange range);
   [[nodiscard]] Result<void> start_writeback(ByteRange range);
+  void advise(ByteRange range, AccessHint access) const noexcept { mapping_.advise(range, access); }
   void reopen_after_error();
 
   // Errors: out_of_range.

@@ -22,10 +22,9 @@ struct Factory {
                                  Access access, const MappedFileOptions& options);
 
  private:
-  struct Target;
-  static Result<MappedFile> build(os::FileSystem& file_system, const Target& target,
-                                  std::uint64_t size, const MappedFileOptions& options,
-                                  os::IfExists if_exists);
+  static Result<MappedFile> build(os::FileSystem& file_system, const std::string& path,
+                                  const std::string& target, std::uint64_t size,
+                                  const MappedFileOptions& options, os::IfExists if_exists);
 };
 
 }  // namespace quire::mapped

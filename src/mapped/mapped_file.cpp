@@ -182,6 +182,12 @@ Result<void> MappedFile::start_writeback(ByteRange range) {
   return backing_->start_writeback(range);
 }
 
+Result<void> MappedFile::advise(ByteRange range, AccessHint access) const {
+  if (!is_inside(range)) return refuse("advise", range);
+  backing_->advise(range, access);
+  return {};
+}
+
 Result<void> MappedFile::reopen_after_error() {
   QUIRE_CHECK(check_open("reopen_after_error"));
   backing_->reopen_after_error();

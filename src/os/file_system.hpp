@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "os/mapping.hpp"
+#include "quire/access_hint.hpp"
 #include "quire/error.hpp"
 
 namespace quire::os {
@@ -35,6 +36,9 @@ struct FileInfo {
   std::uint64_t size = 0;             // bytes
   std::uint64_t allocated_bytes = 0;  // on disk; less than size where there are holes
   std::uint32_t permissions = 0;      // the low 12 bits of st_mode
+  // When the content last changed, in ns since some moment; every change by a call moves it. Stores into
+  // a map move it when the system notices them, at the latest when it writes the page.
+  std::uint64_t modified_ns = 0;
   FileId id;
 };
 
@@ -80,11 +84,17 @@ class File {
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;
   // Starts writing dirty pages of the range out and does not wait. No durability.
   [[nodiscard]] virtual Result<void> start_writeback(ByteRange range) = 0;
+  // Says how a range will be read; an empty one means to the end. Errors: io, seldom.
+  [[nodiscard]] virtual Result<void> advise(ByteRange range, AccessHint access) = 0;
+  // Replaces the permissions (the low 12 bits), past the umask. Errors: permission.
+  [[nodiscard]] virtual Result<void> set_permissions(std::uint32_t permissions) = 0;
   // Maps the file; see Mapping::map_file. `reserve` of at least the file's size.
   [[nodiscard]] virtual Result<Mapping> map(MapAccess access, std::uint64_t reserve) = 0;
   // Takes an advisory lock on the whole file that lives as long as this handle (an open file
   // description lock: other handles of this process are kept out too). Errors: busy.
   [[nodiscard]] virtual Result<void> try_lock(LockKind kind) = 0;
+  // Gives the lock back, if there is one.
+  [[nodiscard]] virtual Result<void> unlock() = 0;
 
   // Makes all data and the size durable. Does not make the file's name durable: that is the
   // directory's sync. After one failure every later sync of this file fails with

@@ -48,6 +48,8 @@ FileInfo info_of(const struct statx& stat) {
   info.size = stat.stx_size;
   info.allocated_bytes = stat.stx_blocks * 512;
   info.permissions = stat.stx_mode & 07777U;
+  info.modified_ns =
+      static_cast<std::uint64_t>(stat.stx_mtime.tv_sec) * 1'000'000'000U + stat.stx_mtime.tv_nsec;
   info.id.device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
   info.id.inode = stat.stx_ino;
   if ((stat.stx_mask & STATX_BTIME) != 0) {
@@ -55,6 +57,22 @@ FileInfo info_of(const struct statx& stat) {
         static_cast<std::uint64_t>(stat.stx_btime.tv_sec) * 1'000'000'000U + stat.stx_btime.tv_nsec;
   }
   return info;
+}
+
+int advice_for(AccessHint access) {
+  switch (access) {
+    case AccessHint::sequential:
+      return POSIX_FADV_SEQUENTIAL;
+    case AccessHint::random:
+      return POSIX_FADV_RANDOM;
+    case AccessHint::will_need:
+      return POSIX_FADV_WILLNEED;
+    case AccessHint::dont_need:
+      return POSIX_FADV_DONTNEED;
+    case AccessHint::normal:
+      break;
+  }
+  return POSIX_FADV_NORMAL;
 }
 
 class LinuxFile final : public File {
@@ -139,6 +157,22 @@ class LinuxFile final : public File {
     return {};
   }
 
+  Result<void> advise(ByteRange range, AccessHint access) override {
+    if (!range.fits(kMaxOffset)) return past_limit("advise", range.offset, range);
+    const int failure = ::posix_fadvise(descriptor_, static_cast<off_t>(range.offset),
+                                        static_cast<off_t>(range.length), advice_for(access));
+    if (failure == 0) return {};
+    errno = failure;
+    return failed("advise", range);
+  }
+
+  Result<void> set_permissions(std::uint32_t permissions) override {
+    if (retry_interrupted([&] { return ::fchmod(descriptor_, permissions); }) != 0) {
+      return fail("set_permissions", path());
+    }
+    return {};
+  }
+
   Result<Mapping> map(MapAccess access, std::uint64_t reserve) override {
     QUIRE_TRY(const FileInfo now, info());
     auto mapping = Mapping::map_file(descriptor_, access, now.size, reserve);
@@ -153,6 +187,14 @@ class LinuxFile final : public File {
     if (retry_interrupted([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
     if (errno == EACCES) errno = EAGAIN;
     return fail("lock", path());
+  }
+
+  Result<void> unlock() override {
+    struct flock lock{};
+    lock.l_type = F_UNLCK;
+    lock.l_whence = SEEK_SET;
+    if (retry_interrupted([&] { return ::fcntl(descriptor_, F_OFD_SETLK, &lock); }) == 0) return {};
+    return fail("unlock", path());
   }
 
  protected:

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <span>
 
+#include "quire/access_hint.hpp"
+#include "quire/byte_range.hpp"
 #include "quire/error.hpp"
 
 namespace quire::os {
@@ -39,6 +41,10 @@ class Mapping {
 
   // `length` bytes of private zeros, 2 MiB-aligned. Errors: capacity.
   [[nodiscard]] static Result<Mapping> anonymous(std::uint64_t length);
+
+  // Says how a range of a shared file mapping, inside its file, will be read. Advice: what the system
+  // makes of it is not told.
+  void advise(ByteRange range, AccessHint access) const noexcept;
 
   std::byte* data() const noexcept { return base_; }
   // Reserved bytes: how far a file may grow under this mapping.

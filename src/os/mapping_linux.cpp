@@ -70,6 +70,22 @@ void* map_over(int descriptor, MapAccess access, std::uint64_t file_size,
   return MAP_FAILED;
 }
 
+int advice_for(AccessHint access) {
+  switch (access) {
+    case AccessHint::sequential:
+      return MADV_SEQUENTIAL;
+    case AccessHint::random:
+      return MADV_RANDOM;
+    case AccessHint::will_need:
+      return MADV_WILLNEED;
+    case AccessHint::dont_need:
+      return MADV_DONTNEED;
+    case AccessHint::normal:
+      break;
+  }
+  return MADV_NORMAL;
+}
+
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept
@@ -106,6 +122,14 @@ Result<Mapping> Mapping::map_file(int descriptor, MapAccess access, std::uint64_
     if (length == least) return std::unexpected(capacity_error(least, errno));
     length = std::max(length / 2 / kHugePage * kHugePage, least);
   }
+}
+
+void Mapping::advise(ByteRange range, AccessHint access) const noexcept {
+  if (range.empty() || !range.fits(size_)) return;
+  const std::uint64_t first = range.offset / kPage * kPage;
+  // MADV_DONTNEED only takes the pages out of this map: a shared one finds them in the page cache again.
+  static_cast<void>(
+      ::madvise(base_ + first, static_cast<std::size_t>(range.end() - first), advice_for(access)));
 }
 
 Result<Mapping> Mapping::anonymous(std::uint64_t length) {

@@ -58,7 +58,7 @@ class SimulatedFile final : public File {
     }
     const ssize_t put = ::pwrite(inode_->descriptor, in.data(), length, static_cast<off_t>(offset));
     require(put == static_cast<ssize_t>(length), "pwrite");
-    note_size(before);
+    note_change(before);
     state_->write_back_something(*inode_);
     return length;
   }
@@ -69,6 +69,7 @@ class SimulatedFile final : public File {
     info.size = inode_->size();
     info.allocated_bytes = inode_->allocated();
     info.permissions = inode_->permissions;
+    info.modified_ns = inode_->modified;
     info.id = id();
     return info;
   }
@@ -92,7 +93,7 @@ class SimulatedFile final : public File {
     require(::fallocate(inode_->descriptor, 0, static_cast<off_t>(range.offset),
                         static_cast<off_t>(range.length)) == 0,
             "fallocate");
-    note_size(before);
+    note_change(before);
     return {};
   }
 
@@ -101,11 +102,22 @@ class SimulatedFile final : public File {
     const std::lock_guard lock(state_->mutex);
     const std::uint64_t before = inode_->size();
     require(::ftruncate(inode_->descriptor, static_cast<off_t>(size)) == 0, "ftruncate");
-    note_size(before);
+    note_change(before);
     return {};
   }
 
   Result<void> start_writeback(ByteRange range) override { return enter("start_writeback", range); }
+
+  Result<void> advise(ByteRange range, AccessHint /*access*/) override {
+    return enter("advise", range);
+  }
+
+  Result<void> set_permissions(std::uint32_t permissions) override {
+    QUIRE_CHECK(enter("set_permissions"));
+    const std::lock_guard lock(state_->mutex);
+    inode_->permissions = permissions;
+    return {};
+  }
 
   Result<Mapping> map(MapAccess access, std::uint64_t reserve) override {
     QUIRE_CHECK(enter("map"));
@@ -125,6 +137,14 @@ class SimulatedFile final : public File {
     inode_->shared_locks = others_shared + (exclusive ? 0 : 1);
     holds_exclusive_ = exclusive;
     holds_shared_ = !exclusive;
+    return {};
+  }
+
+  Result<void> unlock() override {
+    QUIRE_CHECK(enter("unlock"));
+    const std::lock_guard lock(state_->mutex);
+    inode_->exclusive_locks -= std::exchange(holds_exclusive_, false) ? 1 : 0;
+    inode_->shared_locks -= std::exchange(holds_shared_, false) ? 1 : 0;
     return {};
   }
 
@@ -151,7 +171,8 @@ class SimulatedFile final : public File {
     return {};
   }
 
-  void note_size(std::uint64_t before) {
+  void note_change(std::uint64_t before) {
+    ++inode_->modified;
     const std::uint64_t now = inode_->size();
     if (now != before) inode_->unsynced_sizes.push_back(now);
   }

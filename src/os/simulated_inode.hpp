@@ -40,6 +40,7 @@ struct SimulatedInode {
   const bool is_directory;
   const std::uint64_t number;
   std::uint32_t permissions = 0644;
+  std::uint64_t modified = 0;  // a logical time: the number of changes by calls
 
   // Of a file.
   int descriptor = -1;
