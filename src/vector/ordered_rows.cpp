@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace quire::vector {
 
@@ -12,8 +13,12 @@ void OrderedRows::keep_smallest() {
 }
 
 std::span<const OrderedRows::Entry> OrderedRows::next() {
+  if (std::exchange(is_ready_, false)) {
+    left_ = 0;
+    return entries_;
+  }
+  if (left_ == 0) return {};
   entries_.clear();
-  if (left_ == 0) return entries_;
   const VersionTable& versions = view_.catalog->versions();
   std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
   for (std::uint64_t i = 0; i < view_.versions; ++i) {
@@ -30,6 +35,12 @@ std::span<const OrderedRows::Entry> OrderedRows::next() {
   // Past the largest id nothing is left.
   if (!entries_.empty()) from_ = entries_.back().id + 1;
   return entries_;
+}
+
+void OrderedRows::rewind() {
+  is_ready_ = entries_.size() == view_.live && !entries_.empty();
+  left_ = view_.live;
+  from_ = 0;
 }
 
 }  // namespace quire::vector

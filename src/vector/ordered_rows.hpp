@@ -26,6 +26,8 @@ class OrderedRows {
 
   // The next entries, ascending, at most `most`; none at the end. Valid until the next call.
   [[nodiscard]] std::span<const Entry> next();
+  // Begins again. Costs nothing where next() has given everything at once.
+  void rewind();
 
  private:
   void keep_smallest();
@@ -34,6 +36,7 @@ class OrderedRows {
   const std::size_t most_;
   std::uint64_t left_;  // rows not given yet
   std::uint64_t from_ = 0;
+  bool is_ready_ = false;  // entries_ has them all
   std::vector<Entry> entries_;
 };
 

@@ -1,0 +1,57 @@
+#include <utility>
+
+#include "base/try.hpp"
+#include "snapshot/scan.hpp"
+#include "snapshot/snapshot_access.hpp"
+#include "vector/store_builder.hpp"
+
+namespace quire {
+
+namespace snapshot {
+
+Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const Snapshot& snapshot,
+                                              const std::string& directory,
+                                              const RestoreSnapshotOptions& options) {
+  const SnapshotCore& core = *snapshot.core_;
+  QUIRE_TRY(vector::StoreBuilder builder,
+            vector::StoreBuilder::create(file_system, directory,
+                                         {.dimension = core.description().dimension,
+                                          .element_type = core.description().element_type,
+                                          .durability = options.durability}));
+  const ReadOptions read{.stop = options.stop, .deadline = std::nullopt};
+  ScanPosition position{.first_id = 0, .last_id = UINT64_MAX};
+  RestoreReport report;
+  while (true) {
+    SnapshotDamage damage;
+    auto rows = next_rows(core, position, read, &damage);
+    if (!rows && rows.error().code() == ErrorCode::corrupt && options.salvage) {
+      report.left_out.push_back(std::move(damage));
+      continue;
+    }
+    if (!rows) return std::unexpected(std::move(rows).error());
+    if (rows->ids.empty()) break;
+    if (options.stop.stop_requested()) {
+      return std::unexpected(Error(ErrorCode::cancelled, "restore").with_path(directory));
+    }
+    QUIRE_CHECK(builder.append(rows->ids, rows->rows.span()));
+    report.rows += rows->ids.size();
+    if (options.progress)
+      options.progress(rows->first_row + rows->ids.size(), core.description().rows);
+  }
+  QUIRE_CHECK(builder.finish());
+  return report;
+}
+
+}  // namespace snapshot
+
+inline namespace v0 {
+
+Result<RestoreReport> restore_snapshot(const Snapshot& snapshot,
+                                       const std::filesystem::path& directory,
+                                       const RestoreSnapshotOptions& options) {
+  return snapshot::SnapshotAccess::restore(os::real_file_system(), snapshot, directory.string(),
+                                           options);
+}
+
+}  // namespace v0
+}  // namespace quire

@@ -1,0 +1,105 @@
+#include "snapshot/scan.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.hpp"
+
+namespace quire {
+
+namespace snapshot {
+
+namespace {
+
+// Finds the block where the scan begins. A damaged page is none's error here: it is met again.
+Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadOptions& options) {
+  const std::uint64_t page = core.page_for(position.first_id);
+  std::uint32_t index = 0;
+  if (page < core.root().size()) {
+    const auto checked = core.page(page, options);
+    if (checked) {
+      QUIRE_CHECK(core.guarded("scan", checked->bytes, [&]() noexcept {
+        index = IdPage(checked->bytes).block_for(position.first_id);
+      }));
+    } else if (checked.error().code() != ErrorCode::corrupt) {
+      return std::unexpected(checked.error());
+    }
+  }
+  position.block = std::min(page * kBlocksPerPage + index, core.description().blocks());
+  position.is_placed = true;
+  return {};
+}
+
+Result<SnapshotDamage> damage_of(const SnapshotCore& core, std::uint64_t block,
+                                 const BlockEntry& entry, const ReadOptions& options) {
+  std::uint64_t last_id = 0;
+  QUIRE_CHECK(core.ids(block, entry.rows - 1, {&last_id, 1}, options));
+  return core.damage_of_block(block, entry, last_id);
+}
+
+// The rows of the block whose ids are inside the position's bounds; maybe none.
+Result<SnapshotRows> rows_inside(const SnapshotCore& core, std::uint64_t block,
+                                 const ScanPosition& position, const ReadOptions& options) {
+  QUIRE_TRY(std::vector<std::uint64_t> ids, core.ids(block, options));
+  const auto begin = std::ranges::lower_bound(ids, position.first_id);
+  const auto end = std::ranges::upper_bound(ids, position.last_id);
+  if (begin >= end) return SnapshotRows{};
+  const auto first = static_cast<std::size_t>(begin - ids.begin());
+  const auto count = static_cast<std::size_t>(end - begin);
+  QUIRE_TRY(Checked checked, core.block(block, options));
+  const auto bytes = checked.bytes.subspan(first * core.stride(), count * core.stride());
+  SnapshotRows rows{.first_row = core.description().first_row(block) + first,
+                    .ids = std::vector<std::uint64_t>(begin, end),
+                    .rows = {}};
+  if (checked.keep.empty()) {
+    rows.rows = Bytes::borrow(bytes, core.shared_from_this());
+    return rows;
+  }
+  QUIRE_TRY(rows.rows, checked.keep.slice(first * core.stride(), bytes.size()));
+  return rows;
+}
+
+}  // namespace
+
+Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
+                               const ReadOptions& options, SnapshotDamage* damage) {
+  const std::uint64_t blocks = core.description().blocks();
+  if (!position.is_placed) QUIRE_CHECK(place(core, position, options));
+  while (position.block < blocks) {
+    const std::uint64_t page = position.block / kBlocksPerPage;
+    if (core.root()[static_cast<std::size_t>(page)].first_id > position.last_id) break;
+    const auto entry = core.entry(position.block, options);
+    if (!entry) {
+      if (entry.error().code() == ErrorCode::corrupt) {
+        if (damage != nullptr) *damage = core.damage_of_page(page, "is damaged");
+        position.block = std::min((page + 1) * kBlocksPerPage, blocks);
+      }
+      return std::unexpected(entry.error());
+    }
+    if (entry->first_id > position.last_id) break;
+    auto rows = rows_inside(core, position.block, position, options);
+    if (!rows && rows.error().code() != ErrorCode::corrupt) return rows;
+    if (!rows && damage != nullptr) {
+      QUIRE_TRY(*damage, damage_of(core, position.block, *entry, options));
+    }
+    ++position.block;
+    if (!rows || !rows->ids.empty()) return rows;
+  }
+  position.block = blocks;
+  return SnapshotRows{};
+}
+
+}  // namespace snapshot
+
+inline namespace v0 {
+
+SnapshotScan Snapshot::scan(std::uint64_t first_id, std::uint64_t last_id) const {
+  return {core_, {.first_id = first_id, .last_id = last_id}};
+}
+
+Result<SnapshotRows> SnapshotScan::next(const ReadOptions& options) {
+  return snapshot::next_rows(*core_, position_, options);
+}
+
+}  // namespace v0
+}  // namespace quire

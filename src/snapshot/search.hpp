@@ -1,0 +1,18 @@
+// Exact nearest neighbours over a snapshot.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "snapshot/snapshot_core.hpp"
+
+namespace quire::snapshot {
+
+// As Snapshot::nearest. Thread-safe.
+[[nodiscard]] Result<std::vector<std::vector<Neighbour>>> search(const SnapshotCore& core,
+                                                                 VectorRef queries, std::size_t k,
+                                                                 Metric metric,
+                                                                 const ProgressCallback& progress,
+                                                                 const ReadOptions& options);
+
+}  // namespace quire::snapshot

@@ -1,0 +1,345 @@
+#include "snapshot/snapshot_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/checksum.hpp"
+#include "base/try.hpp"
+
+namespace quire::snapshot {
+
+namespace {
+
+// What opening reads at once: the tail and, for most, the whole root.
+constexpr std::uint64_t kSuffixBytes = std::uint64_t{64} << 10;
+// Tells pages from blocks among the keys of the cache.
+constexpr std::uint64_t kPageKey = std::uint64_t{1} << 63;
+
+std::string between(std::string_view noun, std::uint64_t first, std::uint64_t last) {
+  std::string words(noun);
+  words += ' ';
+  words += std::to_string(first);
+  words += " to ";
+  words += std::to_string(last);
+  return words;
+}
+
+std::unique_ptr<std::atomic<std::uint8_t>[]> flags(std::uint64_t count) {
+  return std::make_unique<std::atomic<std::uint8_t>[]>(static_cast<std::size_t>(count));
+}
+
+// An object whose last bytes are no tail: a snapshot that was cut, or none.
+Error no_tail(const ByteSource& source, const ReadOptions& options, Error error) {
+  std::array<std::byte, 8> magic{};
+  if (source.size() < magic.size() || !source.read_into(0, magic, options)) return error;
+  if (!has_header_magic(magic)) return error;
+  return Error(ErrorCode::truncated, "open")
+      .with_path(source.name())
+      .with_range(error.range())
+      .with_detail("it begins as a snapshot, but its end is missing or damaged");
+}
+
+// True if rows can be shown where they lie.
+bool is_aligned_memory(const ByteSource& source, std::size_t alignment) {
+  const auto start = source.view(0, 0);
+  return start && reinterpret_cast<std::uintptr_t>(start->data()) % alignment == 0;
+}
+
+SnapshotInfo info_of(const Tail& tail, const std::vector<RootEntry>& root) {
+  SnapshotInfo info = tail.description.info();
+  info.bytes = tail.file_size();
+  if (!root.empty()) {
+    info.first_id = root.front().first_id;
+    info.last_id = root.back().last_id;
+  }
+  return info;
+}
+
+Result<std::vector<RootEntry>> decode_root(const Tail& tail, std::span<const std::byte> bytes,
+                                           const std::string& name) {
+  const auto corrupt = [&](const char* what) {
+    return std::unexpected(Error(ErrorCode::corrupt, "open")
+                               .with_path(name)
+                               .with_range(tail.root_range())
+                               .with_detail(what));
+  };
+  const Description& description = tail.description;
+  if (base::checksum(bytes, description.salt()) != tail.root_checksum) {
+    return corrupt("the root's checksum is wrong");
+  }
+  std::vector<RootEntry> root;
+  root.reserve(bytes.size() / kRootEntryBytes);
+  std::uint64_t offset = tail.pages_offset;
+  for (std::size_t at = 0; at < bytes.size(); at += kRootEntryBytes) {
+    const RootEntry entry = RootEntry::decode(bytes.subspan(at, kRootEntryBytes));
+    if (entry.page.offset != offset || entry.page.length > tail.root_offset - offset ||
+        entry.page.length > IdPage::most_bytes(description, root.size())) {
+      return corrupt("the root names id pages that do not follow one another");
+    }
+    if (entry.first_id > entry.last_id ||
+        (!root.empty() && entry.first_id <= root.back().last_id)) {
+      return corrupt("the root's ids do not ascend");
+    }
+    offset += entry.page.length;
+    root.push_back(entry);
+  }
+  if (offset != tail.root_offset) return corrupt("the root leaves bytes between the parts");
+  return root;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const SnapshotCore>> SnapshotCore::open(
+    std::shared_ptr<const ByteSource> source, const OpenSnapshotOptions& options) {
+  const std::uint64_t size = source->size();
+  const std::string& name = source->name();
+  if (size < kHeaderBytes + kTailBytes) {
+    return std::unexpected(no_tail(*source, options.read,
+                                   Error(ErrorCode::corrupt, "open")
+                                       .with_path(name)
+                                       .with_range({0, size})
+                                       .with_detail("this is too short for a snapshot")));
+  }
+  // Copied out, so that a file that is cut meanwhile is an error and no signal.
+  std::vector<std::byte> suffix(static_cast<std::size_t>(std::min(size, kSuffixBytes)));
+  const std::uint64_t suffix_at = size - suffix.size();
+  QUIRE_CHECK(source->read_into(suffix_at, suffix, options.read));
+  const auto last = std::span(suffix).last(kTailBytes);
+  if (!has_tail_magic(last)) {
+    return std::unexpected(no_tail(*source, options.read,
+                                   Error(ErrorCode::corrupt, "open")
+                                       .with_path(name)
+                                       .with_range({size - kTailBytes, kTailBytes})
+                                       .with_detail("this is no snapshot, or its end is damaged")));
+  }
+  QUIRE_TRY(const Tail tail, Tail::decode(last, size, name));
+  std::span<const std::byte> root;
+  std::vector<std::byte> more;
+  if (tail.root_offset >= suffix_at) {
+    root = std::span(suffix).subspan(static_cast<std::size_t>(tail.root_offset - suffix_at),
+                                     static_cast<std::size_t>(tail.root_length));
+  } else {
+    more.resize(static_cast<std::size_t>(tail.root_length));
+    QUIRE_CHECK(source->read_into(tail.root_offset, more, options.read));
+    root = more;
+  }
+  QUIRE_TRY(std::vector<RootEntry> entries, decode_root(tail, root, name));
+  return std::shared_ptr<const SnapshotCore>(
+      new SnapshotCore(std::move(source), tail, std::move(entries), options));
+}
+
+SnapshotCore::SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail& tail,
+                           std::vector<RootEntry> root, const OpenSnapshotOptions& options)
+    : source_(std::move(source)),
+      tail_(tail),
+      root_(std::move(root)),
+      info_(info_of(tail_, root_)),
+      owner_(source::BytesCache::new_owner()) {
+  if (is_aligned_memory(*source_, element_size(description().element_type))) {
+    checked_pages_ = flags(description().pages());
+    checked_blocks_ = flags(description().blocks());
+    return;
+  }
+  const std::uint64_t block_bytes =
+      std::min(description().rows, std::uint64_t{description().block_rows}) * stride();
+  cache_ = std::make_unique<source::BytesCache>(
+      source::BytesCacheOptions{.capacity_bytes = options.cache_bytes,
+                                .entry_bytes = std::max<std::uint64_t>(block_bytes, 1)});
+}
+
+SnapshotCore::~SnapshotCore() = default;
+
+std::uint64_t SnapshotCore::page_for(std::uint64_t id) const noexcept {
+  return static_cast<std::uint64_t>(std::ranges::lower_bound(root_, id, {}, &RootEntry::last_id) -
+                                    root_.begin());
+}
+
+Error SnapshotCore::fault(const char* operation, const std::byte* address) const {
+  Error error(ErrorCode::changed, operation);
+  error = std::move(error).with_path(source_->name());
+  if (const auto all = source_->view(0, source_->size())) {
+    const auto offset = static_cast<std::uint64_t>(address - all->data());
+    error =
+        std::move(error).with_range({offset, source_->size() - std::min(offset, source_->size())});
+  }
+  return std::move(error).with_detail(
+      "the page cannot be read: the file was cut or its device failed");
+}
+
+Result<void> SnapshotCore::copy(const char* operation, std::span<const std::byte> bytes,
+                                std::span<std::byte> out) const {
+  const std::byte* fault = os::guarded_copy_from(out.data(), bytes.data(), out.size());
+  if (fault != nullptr) return std::unexpected(this->fault(operation, fault));
+  return {};
+}
+
+SnapshotDamage SnapshotCore::damage_of_page(std::uint64_t number, std::string_view what) const {
+  const RootEntry& entry = root_[number];
+  const std::uint64_t first = description().first_row(number * kBlocksPerPage);
+  const std::uint64_t rows = description().rows_of_page(number);
+  std::string words = "id page ";
+  words += std::to_string(number);
+  words += " (" + between("rows", first, first + rows - 1);
+  words += ", " + between("ids", entry.first_id, entry.last_id);
+  words += ") ";
+  words += what;
+  return {.range = entry.page,
+          .what = std::move(words),
+          .first_row = first,
+          .rows = rows,
+          .first_id = entry.first_id,
+          .last_id = entry.last_id};
+}
+
+SnapshotDamage SnapshotCore::damage_of_block(std::uint64_t number, const BlockEntry& entry,
+                                             std::uint64_t last_id) const {
+  const std::uint64_t first = description().first_row(number);
+  std::string words = "block ";
+  words += std::to_string(number);
+  words += " (" + between("rows", first, first + entry.rows - 1);
+  words += ", " + between("ids", entry.first_id, last_id);
+  words += ") has a wrong checksum";
+  return {.range = entry.stored,
+          .what = std::move(words),
+          .first_row = first,
+          .rows = entry.rows,
+          .first_id = entry.first_id,
+          .last_id = last_id};
+}
+
+Result<void> SnapshotCore::check_page(std::uint64_t number,
+                                      std::span<const std::byte> bytes) const {
+  const RootEntry& entry = root_[number];
+  std::uint64_t sum = 0;
+  const char* wrong = nullptr;
+  QUIRE_CHECK(guarded("read", bytes, [&]() noexcept {
+    sum = base::checksum(bytes, description().salt() + number);
+    if (sum == entry.checksum) wrong = IdPage::fault(bytes, description(), number, entry);
+  }));
+  if (sum != entry.checksum) wrong = "has a wrong checksum";
+  if (wrong == nullptr) return {};
+  SnapshotDamage damage = damage_of_page(number, wrong);
+  return std::unexpected(Error(ErrorCode::corrupt, "read")
+                             .with_path(source_->name())
+                             .with_range(damage.range)
+                             .with_detail(std::move(damage.what)));
+}
+
+Result<void> SnapshotCore::check_block(std::uint64_t number, const BlockEntry& entry,
+                                       std::span<const std::byte> bytes,
+                                       const ReadOptions& options) const {
+  std::uint64_t sum = 0;
+  QUIRE_CHECK(guarded("read", bytes, [&]() noexcept {
+    sum = base::checksum(bytes, description().salt() + number);
+  }));
+  if (sum == entry.checksum) return {};
+  std::uint64_t last_id = 0;
+  QUIRE_CHECK(ids(number, entry.rows - 1, {&last_id, 1}, options));
+  SnapshotDamage damage = damage_of_block(number, entry, last_id);
+  return std::unexpected(Error(ErrorCode::corrupt, "read")
+                             .with_path(source_->name())
+                             .with_range(damage.range)
+                             .with_detail(std::move(damage.what)));
+}
+
+Result<Bytes> SnapshotCore::cached(std::uint64_t key, ByteRange range, const ReadOptions& options,
+                                   const std::function<Result<Bytes>()>& load) const {
+  auto bytes = cache_->get({owner_, key}, options, load);
+  // Whose patience ended while he waited for somebody else's read.
+  if (!bytes && bytes.error().path().empty()) {
+    return std::unexpected(std::move(bytes).error().with_path(source_->name()).with_range(range));
+  }
+  return bytes;
+}
+
+Result<Checked> SnapshotCore::page(std::uint64_t number, const ReadOptions& options) const {
+  const ByteRange range = root_[number].page;
+  if (checked_pages_) {
+    QUIRE_TRY(const auto bytes, source_->view(range.offset, range.length));
+    if (checked_pages_[number].load(std::memory_order_relaxed) == 0) {
+      QUIRE_CHECK(check_page(number, bytes));
+      checked_pages_[number].store(1, std::memory_order_relaxed);
+    }
+    return Checked{bytes, {}};
+  }
+  QUIRE_TRY(Bytes bytes, cache_->get({owner_, kPageKey | number}, options, [&]() -> Result<Bytes> {
+    QUIRE_TRY(Bytes read, source_->read(range.offset, range.length, options));
+    QUIRE_CHECK(check_page(number, read.span()));
+    return read;
+  }));
+  const auto span = bytes.span();
+  return Checked{span, std::move(bytes)};
+}
+
+Result<BlockEntry> SnapshotCore::entry(std::uint64_t number, const ReadOptions& options) const {
+  QUIRE_TRY(const Checked checked, page(number / kBlocksPerPage, options));
+  BlockEntry entry;
+  QUIRE_CHECK(guarded("read", checked.bytes, [&]() noexcept {
+    entry = IdPage(checked.bytes).block(static_cast<std::uint32_t>(number % kBlocksPerPage));
+  }));
+  return entry;
+}
+
+Result<void> SnapshotCore::ids(std::uint64_t number, std::uint32_t first,
+                               std::span<std::uint64_t> out, const ReadOptions& options) const {
+  QUIRE_TRY(const Checked checked, page(number / kBlocksPerPage, options));
+  return guarded("read", checked.bytes, [&]() noexcept {
+    const IdPage page(checked.bytes);
+    const BlockEntry block = page.block(static_cast<std::uint32_t>(number % kBlocksPerPage));
+    for (std::uint32_t i = 0; i < out.size(); ++i) out[i] = page.id(block, first + i);
+  });
+}
+
+Result<std::vector<std::uint64_t>> SnapshotCore::ids(std::uint64_t number,
+                                                     const ReadOptions& options) const {
+  std::vector<std::uint64_t> all(description().rows_of_block(number));
+  QUIRE_CHECK(ids(number, 0, all, options));
+  return all;
+}
+
+Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& options) const {
+  if (checked_blocks_) {
+    const std::uint64_t offset = kHeaderBytes + description().first_row(number) * stride();
+    QUIRE_TRY(const auto bytes,
+              source_->view(offset, description().rows_of_block(number) * stride()));
+    if (checked_blocks_[number].load(std::memory_order_relaxed) == 0) {
+      QUIRE_TRY(const BlockEntry wanted, entry(number, options));
+      QUIRE_CHECK(check_block(number, wanted, bytes, options));
+      checked_blocks_[number].store(1, std::memory_order_relaxed);
+    }
+    return Checked{bytes, {}};
+  }
+  // Before the block is claimed: who loads a block waits for nobody.
+  QUIRE_TRY(const BlockEntry wanted, entry(number, options));
+  QUIRE_TRY(Bytes bytes, cached(number, wanted.stored, options, [&]() -> Result<Bytes> {
+              QUIRE_TRY(Bytes read,
+                        source_->read(wanted.stored.offset, wanted.stored.length, options));
+              QUIRE_CHECK(check_block(number, wanted, read.span(), options));
+              const auto address = reinterpret_cast<std::uintptr_t>(read.data());
+              if (address % element_size(description().element_type) == 0) return read;
+              return Bytes::copy(read.span());
+            }));
+  const auto span = bytes.span();
+  return Checked{span, std::move(bytes)};
+}
+
+Result<std::optional<std::uint64_t>> SnapshotCore::find(std::uint64_t id,
+                                                        const ReadOptions& options) const {
+  const std::uint64_t number = page_for(id);
+  if (number == root_.size() || id < root_[number].first_id) return std::nullopt;
+  QUIRE_TRY(const Checked checked, page(number, options));
+  bool found = false;
+  std::uint32_t index = 0;
+  std::uint32_t row = 0;
+  QUIRE_CHECK(guarded("find", checked.bytes, [&]() noexcept {
+    const IdPage page(checked.bytes);
+    index = page.block_for(id);
+    const BlockEntry block = page.block(index);
+    row = page.lower_bound(block, id);
+    found = row < block.rows && page.id(block, row) == id;
+  }));
+  if (!found) return std::nullopt;
+  return description().first_row(number * kBlocksPerPage + index) + row;
+}
+
+}  // namespace quire::snapshot

@@ -1,0 +1,126 @@
+// SnapshotCore: an open snapshot: its root, and the checked id pages and blocks behind it. Looking rows up
+// is in snapshot.cpp, going through them in scan.cpp, search.cpp and verify.cpp.
+//
+// Invariants:
+//   1. What the tail and the root say was checked against the limits and the size of the source before
+//      this object was made; so every range that follows from them is inside the source.
+//   2. Nobody sees bytes of an id page or a block before they were compared with their checksum, and of a
+//      page before its structure was checked. In memory (a source with a view) that is noted once; else it
+//      is done before the bytes go into the cache.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "os/fault_guard.hpp"
+#include "quire/byte_source.hpp"
+#include "quire/snapshot.hpp"
+#include "snapshot/format.hpp"
+#include "snapshot/id_page.hpp"
+#include "source/bytes_cache.hpp"
+
+namespace quire::snapshot {
+
+// Bytes that were checked. `keep` holds them, unless they are the source's own memory.
+struct Checked {
+  std::span<const std::byte> bytes;
+  Bytes keep;
+};
+
+// Thread-safe. Held by shared pointers.
+class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
+ public:
+  // As Snapshot::open.
+  [[nodiscard]] static Result<std::shared_ptr<const SnapshotCore>> open(
+      std::shared_ptr<const ByteSource> source, const OpenSnapshotOptions& options);
+  ~SnapshotCore();
+  SnapshotCore(const SnapshotCore&) = delete;
+  SnapshotCore& operator=(const SnapshotCore&) = delete;
+
+  const ByteSource& source() const noexcept { return *source_; }
+  const Tail& tail() const noexcept { return tail_; }
+  const Description& description() const noexcept { return tail_.description; }
+  const std::vector<RootEntry>& root() const noexcept { return root_; }
+  const SnapshotInfo& info() const noexcept { return info_; }
+  std::size_t stride() const noexcept { return static_cast<std::size_t>(description().stride()); }
+
+  // True if the rows are one matrix in the source's memory.
+  [[nodiscard]] bool is_in_place() const noexcept { return checked_blocks_ != nullptr; }
+
+  // The first page with ids from `id` on; the number of pages if there is none.
+  [[nodiscard]] std::uint64_t page_for(std::uint64_t id) const noexcept;
+
+  // Id page `number`. In memory it may fault when it is touched: look into it with `guarded`.
+  // Errors: corrupt, and those of the source.
+  [[nodiscard]] Result<Checked> page(std::uint64_t number, const ReadOptions& options) const;
+  // What its page says of block `number`. Errors: as page.
+  [[nodiscard]] Result<BlockEntry> entry(std::uint64_t number, const ReadOptions& options) const;
+  // The ids of the rows of block `number` from row `first` on. REQUIRES: the block has so many.
+  // Errors: as page.
+  [[nodiscard]] Result<void> ids(std::uint64_t number, std::uint32_t first,
+                                 std::span<std::uint64_t> out, const ReadOptions& options) const;
+  // All of them.
+  [[nodiscard]] Result<std::vector<std::uint64_t>> ids(std::uint64_t number,
+                                                       const ReadOptions& options) const;
+  // The rows of block `number`, dense, aligned for their elements. In memory they may fault.
+  // Errors: corrupt, and those of the source.
+  [[nodiscard]] Result<Checked> block(std::uint64_t number, const ReadOptions& options) const;
+
+  // The number of the row under `id`; nothing if there is none. Errors: as page.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> find(std::uint64_t id,
+                                                          const ReadOptions& options) const;
+
+  // Calls f() with `bytes` of the source's memory guarded; see os::guarded for what f may do.
+  // Errors: changed.
+  template <class F>
+  [[nodiscard]] Result<void> guarded(const char* operation, std::span<const std::byte> bytes,
+                                     F&& f) const {
+    const std::byte* fault = os::guarded(bytes.data(), bytes.size(), std::forward<F>(f));
+    if (fault != nullptr) return std::unexpected(this->fault(operation, fault));
+    return {};
+  }
+  // Copies bytes that may lie in the source's memory. Errors: changed.
+  [[nodiscard]] Result<void> copy(const char* operation, std::span<const std::byte> bytes,
+                                  std::span<std::byte> out) const;
+  // The error for an address of the source's memory that cannot be read.
+  [[nodiscard]] Error fault(const char* operation, const std::byte* address) const;
+
+  // What the loss of a page, or of a block, takes away.
+  [[nodiscard]] SnapshotDamage damage_of_page(std::uint64_t number, std::string_view what) const;
+  [[nodiscard]] SnapshotDamage damage_of_block(std::uint64_t number, const BlockEntry& entry,
+                                               std::uint64_t last_id) const;
+
+ private:
+  SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail& tail,
+               std::vector<RootEntry> root, const OpenSnapshotOptions& options);
+
+  Result<void> check_page(std::uint64_t number, std::span<const std::byte> bytes) const;
+  Result<void> check_block(std::uint64_t number, const BlockEntry& entry,
+                           std::span<const std::byte> bytes, const ReadOptions& options) const;
+
+  // From the cache, or loaded into it.
+  Result<Bytes> cached(std::uint64_t key, ByteRange range, const ReadOptions& options,
+                       const std::function<Result<Bytes>()>& load) const;
+
+  const std::shared_ptr<const ByteSource> source_;
+  const Tail tail_;
+  const std::vector<RootEntry> root_;
+  SnapshotInfo info_;
+
+  // In memory: 1 once the page or block was found right. Relaxed is enough: what is right does not change,
+  // and two threads may both look.
+  std::unique_ptr<std::atomic<std::uint8_t>[]> checked_pages_;
+  std::unique_ptr<std::atomic<std::uint8_t>[]> checked_blocks_;
+  // Elsewhere.
+  const std::uint64_t owner_;
+  std::unique_ptr<source::BytesCache> cache_;
+};
+
+}  // namespace quire::snapshot

@@ -1,0 +1,127 @@
+// Verifying a snapshot: reads the whole file anew, part by part, and compares every checksum.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/checksum.hpp"
+#include "base/try.hpp"
+#include "snapshot/snapshot_core.hpp"
+
+namespace quire {
+
+namespace snapshot {
+namespace {
+
+// A report longer than this helps nobody, and would take memory without bounds.
+constexpr std::size_t kMostDamages = 10'000;
+
+class Verifier {
+ public:
+  Verifier(const SnapshotCore& core, const ProgressCallback& progress, const ReadOptions& options)
+      : core_(core), progress_(progress), options_(options) {}
+
+  Result<SnapshotVerifyReport> run() {
+    QUIRE_CHECK(check_header());
+    const std::uint64_t pages = core_.description().pages();
+    for (std::uint64_t page = 0; page < pages && !full(); ++page) QUIRE_CHECK(check_page(page));
+    QUIRE_CHECK(check_end());
+    tell(core_.source().size());
+    return std::move(report_);
+  }
+
+ private:
+  bool full() const { return report_.damaged.size() >= kMostDamages; }
+
+  void tell(std::uint64_t done) const {
+    if (progress_) progress_(done, core_.source().size());
+  }
+
+  void add(ByteRange range, std::string what) {
+    report_.damaged.push_back({.range = range, .what = std::move(what)});
+  }
+
+  // The bytes of a range, read anew into a buffer that the next call takes over.
+  Result<std::span<const std::byte>> read(ByteRange range) {
+    buffer_.resize(static_cast<std::size_t>(range.length));
+    QUIRE_CHECK(core_.source().read_into(range.offset, buffer_, options_));
+    return std::span<const std::byte>(buffer_);
+  }
+
+  Result<void> check_header() {
+    const ByteRange range{0, kHeaderBytes};
+    QUIRE_TRY(const auto bytes, read(range));
+    const auto header = decode_header(bytes, core_.source().name());
+    if (!header) {
+      add(range, header.error().detail());
+    } else if (*header != core_.description()) {
+      add(range, "the header is not that of this snapshot");
+    }
+    return {};
+  }
+
+  Result<void> check_page(std::uint64_t number) {
+    const RootEntry& root = core_.root()[static_cast<std::size_t>(number)];
+    const Description& description = core_.description();
+    // A copy: the buffer is needed for the blocks.
+    QUIRE_TRY(const auto read_page, read(root.page));
+    const std::vector<std::byte> bytes(read_page.begin(), read_page.end());
+    const char* wrong = "has a wrong checksum";
+    if (base::checksum(bytes, description.salt() + number) == root.checksum) {
+      wrong = IdPage::fault(bytes, description, number, root);
+    }
+    if (wrong != nullptr) {
+      report_.damaged.push_back(core_.damage_of_page(number, wrong));
+      return {};
+    }
+    const IdPage page(bytes);
+    for (std::uint32_t i = 0; i < page.blocks() && !full(); ++i) {
+      const BlockEntry entry = page.block(i);
+      QUIRE_TRY(const auto block, read(entry.stored));
+      const std::uint64_t block_number = number * kBlocksPerPage + i;
+      ++report_.blocks;
+      if (base::checksum(block, description.salt() + block_number) == entry.checksum) {
+        report_.rows += entry.rows;
+      } else {
+        report_.damaged.push_back(
+            core_.damage_of_block(block_number, entry, page.id(entry, entry.rows - 1)));
+      }
+      tell(entry.stored.end());
+    }
+    return {};
+  }
+
+  // Root and tail were right when the snapshot was opened; are they still?
+  Result<void> check_end() {
+    const Tail& tail = core_.tail();
+    QUIRE_TRY(const auto root, read(tail.root_range()));
+    if (base::checksum(root, core_.description().salt()) != tail.root_checksum) {
+      add(tail.root_range(), "the root's checksum is wrong");
+    }
+    const ByteRange range{tail.file_size() - kTailBytes, kTailBytes};
+    QUIRE_TRY(const auto bytes, read(range));
+    const auto expected = tail.encode();
+    if (std::memcmp(bytes.data(), expected.data(), expected.size()) != 0) {
+      add(range, "the tail is not what it was when the snapshot was opened");
+    }
+    return {};
+  }
+
+  const SnapshotCore& core_;
+  const ProgressCallback& progress_;
+  const ReadOptions& options_;
+  SnapshotVerifyReport report_;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace
+}  // namespace snapshot
+
+inline namespace v0 {
+
+Result<SnapshotVerifyReport> Snapshot::verify(const ProgressCallback& progress,
+                                              const ReadOptions& options) const {
+  return snapshot::Verifier(*core_, progress, options).run();
+}
+
+}  // namespace v0
+}  // namespace quire
