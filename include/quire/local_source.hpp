@@ -23,8 +23,10 @@ inline namespace v0 {
 // A regular file, read by calls. It is pinned by its size and the time of its last change, which are
 // compared with those at opening behind each read: what is written into it in place, or cut, is `changed`.
 // A file that is replaced under its name stays readable. (A change through a map shows when the system
-// updates the time, at the latest when it writes the page.) read_many reads near ranges together, and far
-// ones on the default executor.
+// updates the time, at the latest when it writes the page. Writes within one tick of the file system's
+// clock, a few milliseconds, have one time: of a file that was written just before it was opened, one more
+// write at that moment goes unseen.) read_many reads near ranges together, and far ones on the default
+// executor.
 // Errors: not_found, permission, invalid_argument (a directory or special file, an empty path), io.
 [[nodiscard]] QUIRE_EXPORT Result<std::shared_ptr<const ByteSource>> open_file_source(
     const std::string& path);

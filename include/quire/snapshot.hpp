@@ -211,6 +211,10 @@ class QUIRE_EXPORT Snapshot {
 
   [[nodiscard]] Result<bool> contains(std::uint64_t id, const ReadOptions& options = {}) const;
 
+  // The number of the row under `id`: its place in matrix() and ids(). Errors: not_found.
+  [[nodiscard]] Result<std::uint64_t> row_of(std::uint64_t id,
+                                             const ReadOptions& options = {}) const;
+
   // The bytes of the vector under `id`; from a map without a copy. Errors: not_found.
   [[nodiscard]] Result<Bytes> find_bytes(std::uint64_t id, const ReadOptions& options = {}) const;
 
@@ -244,7 +248,8 @@ class QUIRE_EXPORT Snapshot {
       const ProgressCallback& progress = {}, const ReadOptions& options = {}) const;
 
   // All vectors as one dense matrix, size() rows of dimension() elements, in the file's pages: row i has
-  // the i-th id of ids(). Compares every block that was not compared yet, so the first call reads
+  // the i-th id of ids(), and row_of() leads there: for hot loops that cannot pay for the counter in what
+  // find() returns. Compares every block that was not compared yet, so the first call reads
   // everything. Valid while a copy of this snapshot lives.
   // Errors: mismatch if T is not the element type; unsupported (not mapped, or stored with a codec).
   template <Element T>

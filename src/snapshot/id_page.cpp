@@ -31,6 +31,25 @@ bool all_zero(std::span<const std::byte> bytes) noexcept {
   return true;
 }
 
+// The first of `rows` ascending integers that is not below `wanted`, without a branch that depends on
+// them: which way such a search goes cannot be predicted.
+template <class T>
+std::uint32_t lower_bound_in(const std::byte* ids, std::uint32_t rows,
+                             std::uint64_t wanted) noexcept {
+  const auto at = [ids](std::uint32_t row) {
+    T id;
+    std::memcpy(&id, ids + std::size_t{row} * sizeof(T), sizeof id);
+    return std::uint64_t{id};
+  };
+  std::uint32_t first = 0;
+  for (std::uint32_t left = rows; left > 1;) {
+    const std::uint32_t half = left / 2;
+    first += at(first + half - 1) < wanted ? half : 0;
+    left -= half;
+  }
+  return first + (at(first) < wanted ? 1U : 0U);
+}
+
 }  // namespace
 
 void IdPageBuilder::add(std::span<const std::uint64_t> ids, ByteRange stored,
@@ -156,32 +175,29 @@ std::uint64_t IdPage::delta(const BlockEntry& block, std::uint32_t row) const no
 }
 
 std::uint32_t IdPage::block_for(std::uint64_t id) const noexcept {
-  std::uint32_t low = 0;
-  std::uint32_t high = blocks();  // the answer is in [low, high)
-  while (high - low > 1) {
-    const std::uint32_t middle = low + (high - low) / 2;
-    (first_id(middle) <= id ? low : high) = middle;
+  std::uint32_t first = 0;
+  for (std::uint32_t left = blocks(); left > 1;) {
+    const std::uint32_t half = left / 2;
+    first += first_id(first + half) <= id ? half : 0;
+    left -= half;
   }
-  return low;
+  return first;
 }
 
 std::uint32_t IdPage::lower_bound(const BlockEntry& block, std::uint64_t id) const noexcept {
   if (id <= block.first_id) return 0;
   const std::uint64_t wanted = id - block.first_id;
-  if (block.id_width == 0) {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, block.rows));
+  const std::byte* ids = bytes_.data() + block.ids_offset;
+  switch (block.id_width) {
+    case 0:
+      return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, block.rows));
+    case 2:
+      return lower_bound_in<std::uint16_t>(ids, block.rows, wanted);
+    case 4:
+      return lower_bound_in<std::uint32_t>(ids, block.rows, wanted);
+    default:
+      return lower_bound_in<std::uint64_t>(ids, block.rows, wanted);
   }
-  std::uint32_t low = 0;
-  std::uint32_t high = block.rows;
-  while (low < high) {
-    const std::uint32_t middle = low + (high - low) / 2;
-    if (delta(block, middle) < wanted) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }
 
 }  // namespace quire::snapshot

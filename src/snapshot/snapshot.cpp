@@ -58,16 +58,19 @@ Result<bool> Snapshot::contains(std::uint64_t id, const ReadOptions& options) co
   return row.has_value();
 }
 
-Result<Bytes> Snapshot::find_bytes(std::uint64_t id, const ReadOptions& options) const {
+Result<std::uint64_t> Snapshot::row_of(std::uint64_t id, const ReadOptions& options) const {
   QUIRE_TRY(const auto row, core_->find(id, options));
-  if (!row) {
-    return std::unexpected(Error(ErrorCode::not_found, "find")
-                               .with_path(name())
-                               .with_detail("there is no vector under id " + std::to_string(id)));
-  }
+  if (row) return *row;
+  return std::unexpected(Error(ErrorCode::not_found, "find")
+                             .with_path(name())
+                             .with_detail("there is no vector under id " + std::to_string(id)));
+}
+
+Result<Bytes> Snapshot::find_bytes(std::uint64_t id, const ReadOptions& options) const {
+  QUIRE_TRY(const std::uint64_t row, row_of(id, options));
   const std::uint32_t block_rows = core_->description().block_rows;
-  QUIRE_TRY(snapshot::Checked block, core_->block(*row / block_rows, options));
-  const auto offset = static_cast<std::size_t>(*row % block_rows) * core_->stride();
+  QUIRE_TRY(snapshot::Checked block, core_->block(row / block_rows, options));
+  const auto offset = static_cast<std::size_t>(row % block_rows) * core_->stride();
   if (!block.keep.empty()) return block.keep.slice(offset, core_->stride());
   // The snapshot keeps its source, and with it the map.
   return Bytes::borrow(block.bytes.subspan(offset, core_->stride()), core_);

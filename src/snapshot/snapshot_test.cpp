@@ -31,6 +31,7 @@ TEST_F(SnapshotTest, FindsEveryVectorAndNoOther) {
       std::vector<std::byte> out(kDimension);
       ASSERT_TRUE(succeeded(snapshot.get(id, out)));
       EXPECT_EQ(std::memcmp(out.data(), vector.data(), kDimension), 0);
+      EXPECT_EQ((*snapshot.ids())[*snapshot.row_of(id)], id);
       for (const std::uint64_t near : {id - 1, id + 1}) {
         EXPECT_EQ(*snapshot.contains(near), model_.contains(near)) << near;
       }
