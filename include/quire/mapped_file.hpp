@@ -260,8 +260,8 @@ class QUIRE_EXPORT MappedFile {
   // has less to do. Errors: io.
   [[nodiscard]] Result<void> start_writeback(ByteRange range);
 
-  // Says how a range will be read. Never changes what is read or what is kept. Errors: none but those of
-  // every range.
+  // Says how a range will be read. Advice: never changes what is read or what is kept, whatever was
+  // stored there and not flushed. Errors: none but those of every range.
   [[nodiscard]] Result<void> advise(ByteRange range, AccessHint access) const;
 
   // After a flush has failed, every later flush of this file in the process fails with

@@ -65,9 +65,9 @@ const std::string kNewFile = npy_file(
 TEST_F(VectorFileFaultsTest, SyncsThenRenamesThenSyncsTheDirectory) {
   ASSERT_TRUE(replace());
   EXPECT_EQ(load(files_, "/a.npy"), kNewFile);
-  calls_.resize(9);
-  EXPECT_EQ(calls_, (std::vector<std::string>{"stat", "create", "lock", "stat", "write", "sync",
-                                              "rename", "unlock", "sync_directory"}));
+  calls_.resize(10);
+  EXPECT_EQ(calls_, (std::vector<std::string>{"stat", "create", "lock", "stat", "write", "stat",
+                                              "sync", "rename", "unlock", "sync_directory"}));
 }
 
 TEST_F(VectorFileFaultsTest, AFailureLeavesTheOldFile) {

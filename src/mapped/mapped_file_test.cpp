@@ -42,6 +42,17 @@ TEST_F(MappedFileTest, CopiesAndFills) {
   EXPECT_EQ(buffer.back(), std::byte{0});
 }
 
+TEST_F(MappedFileTest, AdviceKeepsWhatWasStored) {
+  MappedFile file = create(2 * kMiB + 10);
+  ASSERT_TRUE(file.fill(0, file.size(), std::byte{'f'}));
+  for (const AccessHint access : {AccessHint::sequential, AccessHint::random, AccessHint::will_need,
+                                  AccessHint::dont_need, AccessHint::normal}) {
+    ASSERT_TRUE(file.advise({1, file.size() - 1}, access));
+    EXPECT_EQ(text(file, 0, file.size()), std::string(file.size(), 'f'));
+  }
+  EXPECT_EQ(contents(path()), std::string(file.size(), 'f'));
+}
+
 TEST_F(MappedFileTest, TypedViewsSeeTheSameBytes) {
   MappedFile file = create(64);
   file.mutable_view_as<std::uint32_t>(8, 2).value()[1] = 0x01020304;
@@ -204,6 +215,7 @@ TEST_F(MappedFileTest, AfterCloseEveryCallSaysClosed) {
   EXPECT_EQ(code_of(file.write(0, buffer)), "closed");
   EXPECT_EQ(code_of(file.fill(0, 0, {})), "closed");
   EXPECT_EQ(code_of(file.guarded({}, [](auto) noexcept {})), "closed");
+  EXPECT_EQ(code_of(file.advise({}, AccessHint::normal)), "closed");
   EXPECT_EQ(code_of(file.grow(1)), "closed");
   EXPECT_EQ(code_of(file.shrink(0)), "closed");
   EXPECT_EQ(code_of(file.refresh()), "closed");

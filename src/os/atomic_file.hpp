@@ -1,4 +1,5 @@
-// AtomicFile: writes a file from front to back, in blocks; it appears whole, or not at all (new_file.hpp).
+// AtomicFile: writes a file from front to back, in blocks; it appears whole, or not at all
+// (new_file.hpp).
 #pragma once
 
 #include <cstddef>
@@ -14,14 +15,15 @@
 
 namespace quire::os {
 
-// Thread-compatible. After an error every later call returns it again. Destroyed before it is in place, it
-// leaves nothing.
+// Thread-compatible. After an error every later call returns it again. Destroyed before it is in
+// place, it leaves nothing.
 class AtomicFile {
  public:
   // Errors: as NewFile::create.
   [[nodiscard]] static Result<std::unique_ptr<AtomicFile>> create(
       FileSystem& file_system, const std::string& path, std::size_t block_bytes,
       IfExists if_exists = IfExists::replace);
+  ~AtomicFile() = default;
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 

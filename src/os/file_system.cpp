@@ -10,8 +10,8 @@ namespace quire::os {
 
 namespace {
 
-// The files whose sync failed in this process: after a failed fsync Linux marks the lost pages clean,
-// so that only the first caller learns of the loss. Here every later one does.
+// The files whose sync failed in this process: after a failed fsync Linux marks the lost pages
+// clean, so that only the first caller learns of the loss. Here every later one does.
 class SyncFailures {
  public:
   void add(const FileId& id) QUIRE_EXCLUDES(mutex_) {
@@ -97,6 +97,16 @@ std::string parent_directory(const std::string& path) {
   if (slash == std::string::npos) return ".";
   const std::size_t end = path.find_last_not_of('/', slash);
   return end == std::string::npos ? "/" : path.substr(0, end + 1);
+}
+
+std::string without_last_slashes(std::string path) {
+  const std::size_t last = path.find_last_not_of('/');
+  if (last != std::string::npos) {
+    path.resize(last + 1);
+  } else if (!path.empty()) {
+    path = "/";
+  }
+  return path;
 }
 
 std::string join_path(const std::string& directory, const std::string& name) {

@@ -36,16 +36,17 @@ struct FileInfo {
   std::uint64_t size = 0;             // bytes
   std::uint64_t allocated_bytes = 0;  // on disk; less than size where there are holes
   std::uint32_t permissions = 0;      // the low 12 bits of st_mode
-  // When the content last changed, in ns since some moment; every change by a call moves it. Stores into
-  // a map move it when the system notices them, at the latest when it writes the page.
+  // When the content last changed, in ns since the epoch (simulated: a count of the changes). Every
+  // change by a call moves it, as finely as the system's clock for files ticks, some ms; stores
+  // into a map when the system notices them, at the latest when it writes the page.
   std::uint64_t modified_ns = 0;
   FileId id;
 };
 
 struct SpaceInfo {
   std::uint64_t free_bytes = 0;
-  // True if space that `allocate` gave cannot be lost again before it is written (not on file systems
-  // that copy on write).
+  // True if space that `allocate` gave cannot be lost again before it is written (not on file
+  // systems that copy on write).
   bool allocation_binds = false;
 };
 
@@ -69,7 +70,8 @@ class File {
   const std::string& path() const noexcept { return path_; }
   const FileId& id() const noexcept { return id_; }
 
-  // Reads up to out.size() bytes; fewer only at the end of the file or where the system stops short.
+  // Reads up to out.size() bytes; fewer only at the end of the file or where the system stops
+  // short.
   [[nodiscard]] virtual Result<std::size_t> pread(std::uint64_t offset,
                                                   std::span<std::byte> out) = 0;
   // Writes up to in.size() bytes, at least one unless `in` is empty. Errors: no_space.
@@ -77,8 +79,8 @@ class File {
                                                    std::span<const std::byte> in) = 0;
   [[nodiscard]] virtual Result<FileInfo> info() = 0;
   [[nodiscard]] virtual Result<SpaceInfo> space() = 0;
-  // Gives disk space to the range, zeros where nothing was written, and makes the file at least that
-  // long. Errors: no_space (nothing changed), unsupported (this file system cannot).
+  // Gives disk space to the range, zeros where nothing was written, and makes the file at least
+  // that long. Errors: no_space (nothing changed), unsupported (this file system cannot).
   [[nodiscard]] virtual Result<void> allocate(ByteRange range) = 0;
   // Cuts the file, or lengthens it by a hole.
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;
@@ -98,8 +100,8 @@ class File {
 
   // Makes all data and the size durable. Does not make the file's name durable: that is the
   // directory's sync. After one failure every later sync of this file fails with
-  // read_only_after_error, through any handle in the process, because the kernel has marked the lost
-  // pages clean and the next fsync would lie.
+  // read_only_after_error, through any handle in the process, because the kernel has marked the
+  // lost pages clean and the next fsync would lie.
   [[nodiscard]] Result<void> sync();
   // The same for a range of a mapping of this file.
   [[nodiscard]] Result<void> sync_range(const Mapping& mapping, ByteRange range);
@@ -135,7 +137,8 @@ class FileSystem {
   FileSystem& operator=(const FileSystem&) = delete;
 
   // Opens a regular file. `permissions` (before the umask) matter to create_new only.
-  // Errors: not_found, exists, permission, invalid_argument (a directory or special file), no_space.
+  // Errors: not_found, exists, permission, no_space, invalid_argument (a directory or special file,
+  // or a path with a NUL, where the system would end it).
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                                            std::uint32_t permissions = 0644) = 0;
   // Errors: exists (with IfExists::fail), not_found.
@@ -151,7 +154,8 @@ class FileSystem {
   [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
   // About what the path leads to, following symbolic links. Errors: not_found.
   [[nodiscard]] virtual Result<FileInfo> info(const std::string& path) = 0;
-  // The path with every symbolic link followed; the last part need not exist.
+  // The path with every symbolic link followed and no slash at its end; the last part need not
+  // exist. Errors: not_found (no directory it would be in), invalid_argument (links in a circle).
   [[nodiscard]] virtual Result<std::string> resolve(const std::string& path) = 0;
 };
 
@@ -160,6 +164,8 @@ class FileSystem {
 
 // The directory part of a path: "." where it has none.
 [[nodiscard]] std::string parent_directory(const std::string& path);
+// The path without the slashes at its end; "/" stays.
+[[nodiscard]] std::string without_last_slashes(std::string path);
 // `directory` and `name` joined by one slash.
 [[nodiscard]] std::string join_path(const std::string& directory, const std::string& name);
 

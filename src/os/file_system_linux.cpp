@@ -244,6 +244,11 @@ class LinuxFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                      std::uint32_t permissions) override {
+    if (path.contains('\0')) {
+      return std::unexpected(Error(ErrorCode::invalid_argument, "open")
+                                 .with_path(path)
+                                 .with_detail("the path has a NUL"));
+    }
     // O_NONBLOCK: opening a FIFO must not wait for its other end before it is refused.
     int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     flags |= mode == OpenMode::read ? O_RDONLY : O_RDWR;
@@ -343,10 +348,11 @@ class LinuxFileSystem final : public FileSystem {
   // The last part does not exist: it is a dangling link, followed by hand, or a name in a directory
   // that must exist.
   Result<std::string> resolve_missing(const std::string& path) {
-    std::string current = path;
+    std::string current = without_last_slashes(path);
     for (int hops = 0; hops < 40; ++hops) {
       const std::string parent = parent_directory(current);
       const std::string name = current.substr(current.find_last_of('/') + 1);
+      if (name.empty()) return std::unexpected(errno_error("resolve", ENOENT, path));
       char* full = ::realpath(parent.c_str(), nullptr);
       if (full == nullptr) return fail("resolve", path);
       const std::string directory = full;
@@ -356,7 +362,7 @@ class LinuxFileSystem final : public FileSystem {
       const ssize_t length = ::readlink(candidate.c_str(), target, sizeof target - 1);
       if (length < 0) return candidate;
       const std::string link(target, static_cast<std::size_t>(length));
-      current = link.starts_with('/') ? link : join_path(directory, link);
+      current = without_last_slashes(link.starts_with('/') ? link : join_path(directory, link));
     }
     errno = ELOOP;
     return fail("resolve", path);

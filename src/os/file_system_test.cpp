@@ -48,6 +48,10 @@ class SimulatedPlace final : public Place {
   SimulatedFileSystem file_system_;
 };
 
+constexpr AccessHint kAllHints[] = {AccessHint::sequential, AccessHint::random,
+                                    AccessHint::will_need, AccessHint::dont_need,
+                                    AccessHint::normal};
+
 using MakePlace = std::function<std::unique_ptr<Place>()>;
 struct Backend {
   const char* name;
@@ -84,6 +88,9 @@ class FileSystemContract : public ::testing::TestWithParam<Backend> {
     EXPECT_FALSE(result.has_value());
     return result ? ErrorCode::closed : result.error().code();
   }
+
+  // Longer than the system's clock for files needs to move on.
+  static void pass_a_tick() { ::usleep(20'000); }
 
   std::unique_ptr<Place> place_ = GetParam().make();
 };
@@ -169,6 +176,81 @@ TEST_P(FileSystemContract, AnExclusiveLockKeepsOtherHandlesOut) {
   EXPECT_TRUE(second->try_lock(LockKind::shared));
 }
 
+TEST_P(FileSystemContract, UnlockingLetsOthersIn) {
+  auto first = write_file("a", "");
+  auto second = *fs().open(path("a"), OpenMode::read_write);
+  EXPECT_TRUE(first->unlock()) << "there is nothing to give back";
+  ASSERT_TRUE(first->try_lock(LockKind::exclusive));
+  EXPECT_TRUE(second->unlock()) << "not another's lock";
+  EXPECT_EQ(code(second->try_lock(LockKind::exclusive)), ErrorCode::busy);
+  ASSERT_TRUE(first->unlock());
+  EXPECT_TRUE(second->try_lock(LockKind::exclusive));
+}
+
+TEST_P(FileSystemContract, EveryChangeByACallMovesTheTimeOfTheLastOne) {
+  auto file = write_file("a", "hello");
+  const std::vector<std::function<Result<void>()>> changes = {
+      [&] { return file->write_all(0, bytes("HELLO")); },  // of the same size
+      [&] { return file->truncate(2); },
+      [&] { return file->allocate({0, 8192}); },
+  };
+  for (const auto& change : changes) {
+    const std::uint64_t before = file->info()->modified_ns;
+    pass_a_tick();
+    ASSERT_TRUE(file->sync());
+    ASSERT_TRUE(file->set_permissions(0600));
+    EXPECT_EQ(fs().info(path("a"))->modified_ns, before) << "this changes no content";
+    ASSERT_TRUE(change());
+    EXPECT_GT(file->info()->modified_ns, before);
+    EXPECT_EQ(file->info()->modified_ns, fs().info(path("a"))->modified_ns);
+  }
+}
+
+TEST_P(FileSystemContract, PermissionsAreThoseThatWereSet) {
+  auto file = write_file("a", "");
+  for (const std::uint32_t permissions : {0666U, 0400U, 04755U}) {
+    ASSERT_TRUE(file->set_permissions(permissions));
+    EXPECT_EQ(file->info()->permissions, permissions) << "past the umask";
+    EXPECT_EQ(fs().info(path("a"))->permissions, permissions);
+  }
+}
+
+TEST_P(FileSystemContract, AdviceNeverChangesWhatIsRead) {
+  auto file = write_file("a", std::string(8192, 'a'));
+  for (const AccessHint access : kAllHints) {
+    EXPECT_TRUE(file->advise({0, 0}, access)) << "all of it";
+    EXPECT_TRUE(file->advise({100, 5000}, access));
+    EXPECT_TRUE(file->advise({100'000, 5000}, access)) << "past the end";
+    EXPECT_EQ(read_file("a"), std::string(8192, 'a'));
+  }
+}
+
+TEST_P(FileSystemContract, AdviceNeverLosesWhatWasStoredInAMap) {
+  auto file = write_file("a", std::string(8192, 'a'));
+  for (const MapAccess kind : {MapAccess::private_copy, MapAccess::read_write}) {
+    auto mapping = file->map(kind, 1 << 20);
+    ASSERT_TRUE(mapping);
+    Mapping moved = *std::move(mapping);
+    moved.data()[5000] = std::byte{'b'};
+    for (const AccessHint access : kAllHints) {
+      moved.advise({4097, 4000}, access);
+      EXPECT_EQ(moved.data()[5000], std::byte{'b'});
+    }
+    moved.advise({0, UINT64_MAX}, AccessHint::dont_need);
+    moved.advise({UINT64_MAX, 1}, AccessHint::dont_need);
+  }
+}
+
+TEST_P(FileSystemContract, ResolvingKeepsANameThatIsNotThere) {
+  const std::string directory = *fs().resolve(place_->directory());
+  EXPECT_EQ(*fs().resolve(path("missing")), directory + "/missing");
+  EXPECT_EQ(*fs().resolve(path("missing//")), directory + "/missing") << "with slashes too";
+  EXPECT_EQ(*fs().resolve(place_->directory() + "/"), directory);
+  EXPECT_EQ(*fs().resolve("/"), "/");
+  EXPECT_EQ(code(fs().resolve(path("missing/inside"))), ErrorCode::not_found);
+  EXPECT_EQ(code(fs().resolve("")), ErrorCode::not_found);
+}
+
 TEST_P(FileSystemContract, AMapShowsTheFileAsItGrows) {
   auto file = write_file("a", "hello");
   auto mapping = file->map(MapAccess::read, 1 << 20);
@@ -220,6 +302,25 @@ TEST(RealFileSystem, ResolveFollowsLinksToWhatIsNotThereYet) {
             std::filesystem::canonical(place.directory()) / "target");
 }
 
+TEST(RealFileSystem, ResolveFollowsALinkWithASlashAtItsEnd) {
+  RealPlace place;
+  const std::string link = join_path(place.directory(), "link");
+  ASSERT_EQ(::symlink("target/", link.c_str()), 0);
+  EXPECT_EQ(*real_file_system().resolve(link + "/"),
+            std::filesystem::canonical(place.directory()) / "target");
+}
+
+TEST(RealFileSystem, ANulDoesNotEndAPath) {
+  RealPlace place;
+  const std::string path = join_path(place.directory(), "a");
+  for (const OpenMode mode : {OpenMode::create_new, OpenMode::read}) {
+    const auto opened = real_file_system().open(path + '\0' + "b", mode);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::invalid_argument);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
 TEST(Paths, ParentAndJoin) {
   EXPECT_EQ(parent_directory("a"), ".");
   EXPECT_EQ(parent_directory("a/b"), "a");
@@ -229,6 +330,9 @@ TEST(Paths, ParentAndJoin) {
   EXPECT_EQ(parent_directory(""), ".");
   EXPECT_EQ(join_path("a", "b"), "a/b");
   EXPECT_EQ(join_path("/", "b"), "/b");
+  EXPECT_EQ(without_last_slashes("a/b//"), "a/b");
+  EXPECT_EQ(without_last_slashes("//"), "/");
+  EXPECT_EQ(without_last_slashes(""), "");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Mapping: a stretch of address space with a file behind it.
 //
 // A mapping is made once, over more addresses than the file has bytes (`reserve`). When the file
-// grows, the new bytes appear behind the old ones: nothing moves, nothing is mapped again. Touching a
-// page past the end of the file raises SIGBUS; who hands out pointers checks the size first.
+// grows, the new bytes appear behind the old ones: nothing moves, nothing is mapped again. Touching
+// a page past the end of the file raises SIGBUS; who hands out pointers checks the size first.
 #pragma once
 
 #include <cstddef>
@@ -32,9 +32,9 @@ class Mapping {
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
 
-  // Maps the file `descriptor`, from its first byte, over `reserve` bytes of addresses rounded up to
-  // 2 MiB and aligned to it. If the process may not have that much, takes half, and again, down to
-  // `file_size`. The descriptor may be closed afterwards.
+  // Maps the file `descriptor`, from its first byte, over `reserve` bytes of addresses rounded up
+  // to 2 MiB and aligned to it. If the process may not have that much, takes half, and again, down
+  // to `file_size`. The descriptor may be closed afterwards.
   // Errors: invalid_argument (reserve < file_size), capacity (not even file_size), io, permission.
   [[nodiscard]] static Result<Mapping> map_file(int descriptor, MapAccess access,
                                                 std::uint64_t file_size, std::uint64_t reserve);
@@ -42,8 +42,9 @@ class Mapping {
   // `length` bytes of private zeros, 2 MiB-aligned. Errors: capacity.
   [[nodiscard]] static Result<Mapping> anonymous(std::uint64_t length);
 
-  // Says how a range of a shared file mapping, inside its file, will be read. Advice: what the system
-  // makes of it is not told.
+  // Says how a range will be read, in whole pages; ranges outside are ignored. Never changes what
+  // is read: dont_need takes pages only out of maps that find them in the file again. Advice: what
+  // the system makes of it is not told.
   void advise(ByteRange range, AccessHint access) const noexcept;
 
   std::byte* data() const noexcept { return base_; }
@@ -51,10 +52,12 @@ class Mapping {
   std::size_t size() const noexcept { return size_; }
 
  private:
-  Mapping(std::byte* base, std::size_t size) noexcept : base_(base), size_(size) {}
+  Mapping(std::byte* base, std::size_t size, bool shared) noexcept
+      : base_(base), size_(size), shared_(shared) {}
 
   std::byte* base_ = nullptr;
   std::size_t size_ = 0;
+  bool shared_ = false;  // with the file: no store is in the map alone
 };
 
 // What opening reserves by default for a file of `size` bytes: the larger of 1 GiB and 16 times the

@@ -70,7 +70,7 @@ void* map_over(int descriptor, MapAccess access, std::uint64_t file_size,
   return MAP_FAILED;
 }
 
-int advice_for(AccessHint access) {
+int advice_for(AccessHint access, bool shared) {
   switch (access) {
     case AccessHint::sequential:
       return MADV_SEQUENTIAL;
@@ -79,7 +79,9 @@ int advice_for(AccessHint access) {
     case AccessHint::will_need:
       return MADV_WILLNEED;
     case AccessHint::dont_need:
-      return MADV_DONTNEED;
+      // MADV_DONTNEED takes pages out of this map: a shared one finds them in the page cache again,
+      // a private one would lose what was stored into them.
+      return shared ? MADV_DONTNEED : MADV_COLD;
     case AccessHint::normal:
       break;
   }
@@ -89,13 +91,16 @@ int advice_for(AccessHint access) {
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : base_(std::exchange(other.base_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      shared_(other.shared_) {}
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   if (this != &other) {
     if (base_ != nullptr) ::munmap(base_, size_);
     base_ = std::exchange(other.base_, nullptr);
     size_ = std::exchange(other.size_, 0);
+    shared_ = other.shared_;
   }
   return *this;
 }
@@ -115,7 +120,9 @@ Result<Mapping> Mapping::map_file(int descriptor, MapAccess access, std::uint64_
   std::uint64_t length = whole_units(reserve, kHugePage);
   while (true) {
     void* const base = map_over(descriptor, access, file_size, length);
-    if (base != MAP_FAILED) return Mapping(static_cast<std::byte*>(base), length);
+    if (base != MAP_FAILED) {
+      return Mapping(static_cast<std::byte*>(base), length, access != MapAccess::private_copy);
+    }
     // EOVERFLOW: longer than a file may be here.
     if (errno != ENOMEM && errno != EOVERFLOW)
       return std::unexpected(errno_error("map", errno, {}));
@@ -127,9 +134,8 @@ Result<Mapping> Mapping::map_file(int descriptor, MapAccess access, std::uint64_
 void Mapping::advise(ByteRange range, AccessHint access) const noexcept {
   if (range.empty() || !range.fits(size_)) return;
   const std::uint64_t first = range.offset / kPage * kPage;
-  // MADV_DONTNEED only takes the pages out of this map: a shared one finds them in the page cache again.
-  static_cast<void>(
-      ::madvise(base_ + first, static_cast<std::size_t>(range.end() - first), advice_for(access)));
+  static_cast<void>(::madvise(base_ + first, static_cast<std::size_t>(range.end() - first),
+                              advice_for(access, shared_)));
 }
 
 Result<Mapping> Mapping::anonymous(std::uint64_t length) {
@@ -137,7 +143,7 @@ Result<Mapping> Mapping::anonymous(std::uint64_t length) {
   void* const base =
       length > kLargestReserve ? MAP_FAILED : reserve_aligned(whole, PROT_READ | PROT_WRITE);
   if (base == MAP_FAILED) return std::unexpected(capacity_error(length, ENOMEM));
-  return Mapping(static_cast<std::byte*>(base), whole);
+  return Mapping(static_cast<std::byte*>(base), whole, /*shared=*/false);
 }
 
 std::uint64_t default_reserve(std::uint64_t size) noexcept {

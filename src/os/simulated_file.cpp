@@ -65,6 +65,7 @@ class SimulatedFile final : public File {
 
   Result<FileInfo> info() override {
     QUIRE_CHECK(enter("stat"));
+    const std::lock_guard lock(state_->mutex);
     FileInfo info;
     info.size = inode_->size();
     info.allocated_bytes = inode_->allocated();

@@ -181,6 +181,14 @@ Result<FileInfo> SimulatedFileSystem::info(const std::string& path) {
   return info;
 }
 
-Result<std::string> SimulatedFileSystem::resolve(const std::string& path) { return path; }
+// There are no symbolic links.
+Result<std::string> SimulatedFileSystem::resolve(const std::string& path) {
+  const std::lock_guard lock(state_->mutex);
+  const auto parent = state_->find(parent_directory(path));
+  if (path.empty() || !parent || !parent->is_directory) {
+    return simulated_failure("resolve", ENOENT, path);
+  }
+  return without_last_slashes(path);
+}
 
 }  // namespace quire::os
