@@ -71,6 +71,7 @@ const Content& seed() {
         disk, "/s", {.dimension = kDimension, .element_type = quire::ElementType::u8});
     check(store.has_value());
     std::vector<std::uint64_t> ids;
+    ids.reserve(kRows);
     for (std::uint64_t i = 0; i < kRows; ++i) ids.push_back(i < 70 ? i : i * i * i * i * i * i);
     const std::vector<std::uint8_t> rows(kRows * kDimension, 7);
     check(store->put_batch(ids, rows).has_value());

@@ -87,7 +87,8 @@ class QUIRE_EXPORT ByteSource : public std::enable_shared_from_this<ByteSource> 
                                        const ReadOptions& options = {}) const;
 
   // Several ranges, in any order, overlapping or not; the result has them in the order asked. Near ones
-  // are read together and far ones side by side, where the place gains by it.
+  // are read together and far ones side by side, where the place gains by it; those read together share a
+  // buffer, which lives as long as any of them.
   // Errors: as read, the first that came; nothing is returned then.
   [[nodiscard]] Result<std::vector<Bytes>> read_many(std::span<const ByteRange> ranges,
                                                      const ReadOptions& options = {}) const;

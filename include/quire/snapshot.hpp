@@ -150,7 +150,8 @@ class QUIRE_EXPORT SnapshotScan {
   SnapshotScan& operator=(const SnapshotScan&) = delete;
   ~SnapshotScan() = default;
 
-  // The next rows: those of one block. No rows at the end, and only there.
+  // The next rows: those of one block, shown in place where the snapshot is mapped. No rows at the end, and
+  // only there.
   // Errors: corrupt (a block or id page is damaged: names it and its rows), and those of the source. After
   // `corrupt` the next call goes on behind the damage: so one reads what is left.
   [[nodiscard]] Result<SnapshotRows> next(const ReadOptions& options = {});
@@ -186,11 +187,13 @@ struct SnapshotVerifyReport {
 
 // An open snapshot. Thread-safe; cheap to copy: copies share what is open.
 //
-// A snapshot that is mapped is plain memory behind find() and matrix(): if someone cuts the file, touching
-// those raises SIGBUS. get(), scan(), nearest() and verify() return `changed` instead.
+// What find(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts the file,
+// touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed` instead, and
+// so does everything of a snapshot that is read through open_file_source. A moved-from one must not be
+// used.
 class QUIRE_EXPORT Snapshot {
  public:
-  // Opens what `source` holds, with one read of its end, or two if the index does not fit that.
+  // Opens what `source`, which is not null, holds, with one read of its end, or two if the index does not fit that.
   // Errors: corrupt (no snapshot, or its end is damaged), truncated (its end is missing), format_version,
   // unsupported (its codec), and those of the source.
   [[nodiscard]] static Result<Snapshot> open(std::shared_ptr<const ByteSource> source,

@@ -1,4 +1,5 @@
 #include <utility>
+#include <vector>
 
 #include "base/try.hpp"
 #include "snapshot/scan.hpp"
@@ -21,6 +22,7 @@ Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const
   const ReadOptions read{.stop = options.stop, .deadline = std::nullopt};
   ScanPosition position{.first_id = 0, .last_id = UINT64_MAX};
   RestoreReport report;
+  std::vector<std::byte> block;  // a copy: a mapped file that is cut is an error, and no signal
   while (true) {
     SnapshotDamage damage;
     auto rows = next_rows(core, position, read, &damage);
@@ -33,7 +35,9 @@ Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const
     if (options.stop.stop_requested()) {
       return std::unexpected(Error(ErrorCode::cancelled, "restore").with_path(directory));
     }
-    QUIRE_CHECK(builder.append(rows->ids, rows->rows.span()));
+    block.resize(rows->rows.size());
+    QUIRE_CHECK(core.copy("restore", rows->rows.span(), block));
+    QUIRE_CHECK(builder.append(rows->ids, block));
     report.rows += rows->ids.size();
     if (options.progress)
       options.progress(rows->first_row + rows->ids.size(), core.description().rows);

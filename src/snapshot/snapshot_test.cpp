@@ -13,7 +13,7 @@ TEST_F(SnapshotTest, HoldsTheStoreHoweverItIsReadAndCutIntoBlocks) {
   put_some();
   for (const std::uint32_t block_rows : {1U, 3U, 7U, 4096U}) {
     for (const Snapshot& snapshot : opened_both_ways(publish(block_rows))) {
-      EXPECT_EQ(contents_of(snapshot.scan()), model_);
+      EXPECT_TRUE(contents_of(snapshot.scan()) == model_);
       EXPECT_EQ(*snapshot.ids(), store_->view().ids());
       EXPECT_EQ(snapshot.size(), model_.size());
       EXPECT_EQ(snapshot.info().lsn, store_->view().lsn());
@@ -67,7 +67,7 @@ TEST_F(SnapshotTest, ScansARangeOfIds) {
       for (const auto& [id, vector] : model_) {
         if (id >= first && id <= last) wanted.emplace(id, vector);
       }
-      EXPECT_EQ(contents_of(snapshot.scan(first, last)), wanted) << first << " to " << last;
+      EXPECT_TRUE(contents_of(snapshot.scan(first, last)) == wanted) << first << " to " << last;
     }
   }
 }
@@ -142,7 +142,7 @@ TEST_F(SnapshotTest, IsTheStoreAtTheMomentOfTheView) {
   put(3, 3);
   ASSERT_TRUE(succeeded(store_->remove(2)));
   const Snapshot snapshot = opened(in_memory(publish(view, 8)));
-  EXPECT_EQ(contents_of(snapshot.scan()), then);
+  EXPECT_TRUE(contents_of(snapshot.scan()) == then);
   EXPECT_EQ(snapshot.info().lsn, 2U);
 }
 
@@ -180,7 +180,7 @@ TEST_F(SnapshotTest, TheCacheIsBounded) {
   const int reads = source->reads();
   EXPECT_TRUE(succeeded(snapshot->find_bytes(5)));
   EXPECT_GT(source->reads(), reads);
-  EXPECT_EQ(contents_of(snapshot->scan()), model_);
+  EXPECT_TRUE(contents_of(snapshot->scan()) == model_);
 }
 
 // Rows that are not aligned for their elements where they lie are copied.

@@ -45,7 +45,7 @@ TEST_F(SnapshotThreadsTest, PublishingWhileAWriterChurnsIsTheModelAtThatMoment) 
   for (const Content& content : snapshots) {
     const Snapshot snapshot = opened(in_memory(content));
     ASSERT_LE(snapshot.info().lsn, kBatches);
-    EXPECT_EQ(contents_of(snapshot.scan()), states[snapshot.info().lsn]);
+    EXPECT_TRUE(contents_of(snapshot.scan()) == states[snapshot.info().lsn]);
   }
   EXPECT_EQ(opened(in_memory(snapshots.back())).info().lsn, kBatches);
 }
@@ -64,7 +64,7 @@ TEST_F(SnapshotThreadsTest, ManyReadersShareOneSnapshot) {
           EXPECT_TRUE(std::ranges::equal(row->elements(), model_.at(id)));
         }
         if (reader == 0) {
-          EXPECT_EQ(contents_of(snapshot.scan()), model_);
+          EXPECT_TRUE(contents_of(snapshot.scan()) == model_);
         }
         if (reader == 1) {
           EXPECT_TRUE(snapshot.verify()->ok());

@@ -61,6 +61,8 @@ class BytesCache {
     Claim(Claim&& other) noexcept
         : shard_(other.shard_), key_(other.key_), load_(std::move(other.load_)) {}
     Claim& operator=(Claim&&) = delete;
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
     // If the claim was not ended, those who wait try themselves.
     ~Claim();
 

@@ -160,6 +160,8 @@ class CachedBlocks::Ahead {
       : blocks_(std::move(blocks)), window_(window) {}
   Ahead(Ahead&&) noexcept = default;
   Ahead& operator=(Ahead&&) = delete;
+  Ahead(const Ahead&) = delete;
+  Ahead& operator=(const Ahead&) = delete;
   ~Ahead() {
     if (const auto blocks = blocks_.lock()) blocks->finished(window_.stream);
   }

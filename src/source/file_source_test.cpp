@@ -43,7 +43,7 @@ class FileSourceTest : public testing::Test {
   // From now on calls of this operation fail.
   void fail(std::string operation) { failing_ = std::move(operation); }
   // Calls `act` before the read of this number, counted from 1.
-  void at_read(std::size_t number, std::function<void()> act) {
+  void at_read(std::size_t number, const std::function<void()>& act) {
     at_read_ = [=](std::size_t now) {
       if (now == number) act();
     };
@@ -118,8 +118,8 @@ TEST_F(FileSourceTest, ReadsNearRangesAtOnceIntoOneBuffer) {
 
 // A batch with an error in front starts no further reads than are under way.
 TEST_F(FileSourceTest, ABatchEndsAtItsFirstError) {
-  std::vector<ByteRange> ranges;
-  for (std::uint64_t i = 0; i < 90; ++i) ranges.push_back({i * 100'000, 1});
+  std::vector<ByteRange> ranges(90);
+  for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i] = {i * 100'000, 1};
   fail("read");
   EXPECT_EQ(code_of(source_->read_many(ranges)), "io");
   EXPECT_LE(reads().size(), 4);

@@ -64,6 +64,7 @@ TYPED_TEST_P(SourceConcurrencyContract, ThreadsReadAtOnce) {
   std::atomic<int> wrong = 0;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (unsigned seed = 0; seed < 4; ++seed) {
       threads.emplace_back([&, seed] {
         std::mt19937_64 random(seed);
