@@ -36,7 +36,7 @@ void add_word(CLI::App& app, const std::string& name, std::optional<Value>& valu
   const auto take = [&value, parse, name, words](const std::string& text) {
     const auto parsed = parse(std::string_view(text));
     if (!parsed) {
-      throw CLI::ValidationError(name, fmt::format("'{}' is none of {}", text, words));
+      throw CLI::ValidationError(name, fmt::format("'{}' is not one of these: {}", text, words));
     }
     value = parsed;
   };
@@ -47,6 +47,10 @@ void add_word(CLI::App& app, const std::string& name, std::optional<Value>& valu
 
 void add_store(CLI::App& app, std::string& directory) {
   app.add_option("DIR", directory, "The store's directory")->required()->type_name("");
+}
+
+void add_vectors(CLI::App& app, std::string& path) {
+  app.add_option("PATH", path, "A store's directory or a snapshot file")->required()->type_name("");
 }
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
@@ -88,6 +92,11 @@ void add_durability(CLI::App& app, std::optional<Durability>& durability,
 void add_metric(CLI::App& app, std::optional<Metric>& metric) {
   add_word(app, "--metric", metric, metric_from_string, "l2|ip|cosine",
            "Distance: squared Euclidean (default), minus the inner product, 1 - cosine");
+}
+
+void add_codec(CLI::App& app, std::optional<SnapshotCodec>& codec) {
+  add_word(app, "--codec", codec, snapshot_codec_from_string, "none",
+           "How the vectors are stored (default none: as they are)");
 }
 
 }  // namespace quire::cli

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quire/element_type.hpp"
+#include "quire/snapshot.hpp"
 #include "quire/vector_files.hpp"
 #include "quire/vector_store.hpp"
 
@@ -19,6 +20,8 @@ namespace quire::cli {
 
 // DIR, the store's directory.
 void add_store(CLI::App& app, std::string& directory);
+// PATH, a store's directory or a snapshot file.
+void add_vectors(CLI::App& app, std::string& path);
 
 // A decimal number in [minimum, maximum].
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
@@ -28,10 +31,11 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& v
 // ID..., one or more.
 void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids);
 
-// One word for a value that has a name: --type, --format, --durability, --metric.
+// One word for a value that has a name: --type, --format, --durability, --metric, --codec.
 void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about);
 void add_format(CLI::App& app, std::optional<VectorFormat>& format, const std::string& about);
 void add_durability(CLI::App& app, std::optional<Durability>& durability, const std::string& about);
 void add_metric(CLI::App& app, std::optional<Metric>& metric);
+void add_codec(CLI::App& app, std::optional<SnapshotCodec>& codec);
 
 }  // namespace quire::cli

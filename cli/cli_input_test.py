@@ -114,9 +114,11 @@ class NoStoreTest(QuireTest):
         self.fails("import", "other", "a.bvecs", says="exists")
         self.assertEqual([p.name for p in self.path("other").iterdir()], ["notes.txt"])
 
-    def test_a_file_in_the_place_of_the_directory(self):
+    def test_a_file_that_is_neither_store_nor_snapshot(self):
         self.write("file", b"mine")
-        for command, *words in self.READERS + self.WRITERS:
+        for command, *words in self.READERS:
+            self.fails(command, "file", *words, status=3)  # as good as a damaged snapshot
+        for command, *words in self.WRITERS:
             self.fails(command, "file", *words)
         self.fails("create", "file", "--dim", 4)
         self.assertEqual(self.path("file").read_bytes(), b"mine")

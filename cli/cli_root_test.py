@@ -63,14 +63,32 @@ class SmallFileSystemTest(QuireTest):
         self.assertEqual(os.listdir(self.path("disk")), [])
         self.assert_whole("s", content)
 
+    def test_a_snapshot_or_store_that_does_not_fit_is_not_made(self):
+        content = bvecs(random_rows(30000, 96))
+        self.write("a.bvecs", content)
+        self.run_quire("import", "s", "a.bvecs")
+        self.fails("snapshot", "create", "s", "disk/photos.quire", says="no_space")
+        self.assertEqual(os.listdir(self.path("disk")), [])
+
+        self.run_quire("snapshot", "create", "s", "photos.quire")
+        self.fails("restore", "photos.quire", "disk/r", says="no_space")
+        self.fails("info", "disk/r", says="not_found")
+        self.remount("size=64m")
+        self.run_quire("restore", "photos.quire", "disk/r")
+        self.assert_whole("disk/r", content)
+
     def test_a_read_only_file_system_can_be_read(self):
         content = bvecs(random_rows(1000, 8))
         self.write("a.bvecs", content)
         self.run_quire("import", "disk/s", "a.bvecs")
+        self.run_quire("snapshot", "create", "disk/s", "disk/photos.quire")
         self.remount("ro")
         self.assert_whole("disk/s", content)
+        self.assert_whole("disk/photos.quire", content)
         for words in [["import", "disk/s", "a.bvecs"], ["remove", "disk/s", 1],
-                      ["checkpoint", "disk/s"], ["create", "disk/t", "--dim", 4]]:
+                      ["checkpoint", "disk/s"], ["create", "disk/t", "--dim", 4],
+                      ["snapshot", "create", "disk/s", "disk/p.quire"],
+                      ["restore", "disk/photos.quire", "disk/t"]]:
             self.fails(*words)
         self.assert_whole("disk/s", content)
 

@@ -10,22 +10,27 @@ import unittest
 
 from quire_command import DATA, QuireTest, bvecs, fvecs, ivecs, npy, random_rows
 
-COMMANDS = ["create", "import", "remove", "info", "get", "export", "nearest", "verify",
+COMMANDS = ["create", "import", "remove", "info", "get", "export", "nearest", "restore", "verify",
             "checkpoint"]
 
 
 class HelpTest(QuireTest):
     def test_the_list_has_every_command(self):
         text = self.text("--help")
-        for command in COMMANDS:
+        for command in [*COMMANDS, "snapshot"]:
             self.assertRegex(text, rf"(?m)^  {command} +[A-Z]")
 
     def test_each_command_explains_itself_with_an_example(self):
-        for command in COMMANDS:
-            text = self.text(command, "--help")
+        for command in [*COMMANDS, "snapshot create"]:
+            text = self.text(*command.split(), "--help")
             self.assertIn("Example", text)
             self.assertIn(f"  quire {command} ", text)
             self.assertIn("--json", text)
+
+    def test_a_command_of_commands_lists_them(self):
+        text = self.text("snapshot", "--help")
+        self.assertRegex(text, r"(?m)^  create +[A-Z]")
+        self.assertIn("  quire snapshot create ", text)
 
     def test_version(self):
         self.assertRegex(self.text("--version"), r"\Aquire \d+\.\d+\.\d+\n\Z")
@@ -57,6 +62,15 @@ class UsageTest(QuireTest):
             ["get", "s", "1", "--format", "json"],
             ["get", "s", "1", "--format", "npy", "--json"],
             ["export", "s", "rows.txt"],                    # a name that tells no format
+            ["snapshot"],                                   # no command of it
+            ["snapshot", "frobnicate"],
+            ["snapshot", "create", "s"],                    # no DEST
+            ["snapshot", "create", "s", "d", "extra"],
+            ["snapshot", "create", "s", "d", "--codec", "zip"],
+            ["snapshot", "create", "s", "d", "--block-bytes", "0"],
+            ["snapshot", "create", "s", "d", "--block-bytes", "16777217"],
+            ["restore", "d"],                               # no DIR
+            ["restore", "d", "s", "--durability", "none"],
             ["nearest", "s", "q.bvecs"],                    # no --k
             ["nearest", "s", "q.bvecs", "--k", "0"],
             ["nearest", "s", "q.bvecs", "--k", "1", "--metric", "manhattan"],
@@ -64,6 +78,13 @@ class UsageTest(QuireTest):
             with self.subTest(words=words):
                 self.fails(*words, status=2)
         self.assertEqual(list(self.home.iterdir()), [])
+
+    def test_the_words_that_are_known_are_told(self):
+        self.fails("snapshot", "create", "s", "d", "--codec", "zip", status=2,
+                   says="--codec: 'zip' is not one of these: none (see quire snapshot create --help)")
+        self.fails("create", "s", "--dim", 4, "--type", "f64", status=2,
+                   says="--type: 'f64' is not one of these: f32|u8 (see quire create --help)")
+        self.fails("snapshot", "zip", status=2, says="no command 'snapshot zip'")
 
     def test_ids_are_decimal(self):
         self.write("rows.bvecs", bvecs(random_rows(12, 2)))

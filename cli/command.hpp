@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "quire/error.hpp"
 
@@ -23,7 +24,7 @@ inline constexpr int kDamageFound = 3;
 // where.
 struct Failure {
   Failure(int exit_status, std::string line) : status(exit_status), message(std::move(line)) {}
-  // An error of the library that is no damage of a store; `from_store` knows the others.
+  // An error of the library that is no damage of a store or snapshot; `from_store` knows the others.
   Failure(const Error& error)  // NOLINT(google-explicit-constructor): so that QUIRE_TRY converts
       : status(kFailed), message(error.message()) {}
 
@@ -38,12 +39,12 @@ inline std::unexpected<Failure> fail(int status, std::string message) {
   return std::unexpected(Failure(status, std::move(message)));
 }
 
-// True for the errors by which a store says that its files are damaged.
+// True for the errors by which a store or snapshot says that its files are damaged.
 inline bool is_damage(const Error& error) {
   return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::truncated;
 }
 
-// What a store returned, as an outcome: damage ends the command with kDamageFound. (The same codes
+// What a store or snapshot returned, as an outcome: damage ends the command with kDamageFound. (The same codes
 // from a vector file mean bad input, which is kFailed.)
 template <class T>
 Outcome<T> from_store(Result<T> result) {
@@ -70,8 +71,9 @@ struct Command {
   const char* summary;  // one line
   const char* help;     // what else to know, and an example; shown below the options
   // Adds the command's arguments to `app`; what it returns is run when the command was chosen and
-  // holds the values parsed.
+  // holds the values parsed. Null for a command that has subcommands: one of those is run.
   Run (*declare)(CLI::App& app);
+  std::vector<Command> subcommands = {};
 };
 
 Command create_command();
@@ -83,5 +85,7 @@ Command export_command();
 Command remove_command();
 Command checkpoint_command();
 Command verify_command();
+Command snapshot_command();
+Command restore_command();
 
 }  // namespace quire::cli

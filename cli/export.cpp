@@ -1,98 +1,99 @@
-// quire export: all vectors of a store into a vector file.
-#include <algorithm>
+// quire export: all vectors of a store or snapshot into a vector file.
 #include <chrono>
 #include <memory>
+#include <span>
 
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/opening.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "cli/vectors.hpp"
 #include "cli/wording.hpp"
 
 namespace quire::cli {
 namespace {
 
 struct Arguments {
-  std::string directory;
+  std::string path;  // of the store or snapshot
   std::string file;
   std::optional<VectorFormat> format;
 };
 
-Outcome<> write_rows(const VectorStore& store, const std::vector<std::uint64_t>& ids,
-                     VectorFileWriter& writer) {
-  constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
-  const std::size_t row_bytes = writer.row_bytes();
-  const std::size_t block_rows = std::max<std::size_t>(1, kBlockBytes / row_bytes);
-  std::vector<std::byte> block(block_rows * row_bytes);
-  InterruptGuard interrupt;
-  Progress progress("exporting", "row", ids.size());
+struct Exported {
+  std::uint64_t rows = 0;
+  std::uint64_t first_id = 0;  // if there are rows
+  std::uint64_t last_id = 0;
 
-  for (std::size_t begin = 0; begin < ids.size(); begin += block_rows) {
-    const std::size_t count = std::min(block_rows, ids.size() - begin);
-    const std::span<std::byte> rows = std::span(block).first(count * row_bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-      QUIRE_CHECK(from_store(store.get(ids[begin + i], rows.subspan(i * row_bytes, row_bytes))));
-    }
+  bool consecutive() const { return rows == 0 || last_id - first_id == rows - 1; }
+};
+
+Outcome<Exported> write_rows(const Vectors& vectors, VectorFileWriter& writer) {
+  Exported exported;
+  InterruptGuard interrupt;
+  Progress progress("exporting", "row", vectors.size());
+  const auto write = [&](std::span<const std::uint64_t> ids,
+                         std::span<const std::byte> rows) -> Outcome<> {
     QUIRE_CHECK(writer.append(rows));
-    progress.update(begin + count);
-    if (interrupt.requested()) {
-      return fail(interrupt.exit_status(), "export: interrupted; no file was written");
-    }
-  }
-  return {};
+    if (exported.rows == 0) exported.first_id = ids.front();
+    exported.last_id = ids.back();
+    exported.rows += ids.size();
+    progress.update(exported.rows);
+    if (!interrupt.requested()) return {};
+    return fail(interrupt.exit_status(), "export: interrupted; no file was written");
+  };
+  QUIRE_CHECK(vectors.scan(write));
+  return exported;
 }
 
-void report(const Arguments& arguments, const Settings& settings,
-            const std::vector<std::uint64_t>& ids, double seconds) {
-  const bool consecutive = ids.empty() || ids.back() - ids.front() == ids.size() - 1;
+void report(const Arguments& arguments, const Settings& settings, const Exported& exported,
+            double seconds) {
   if (settings.json) {
-    nlohmann::ordered_json json = {{"rows", ids.size()}, {"seconds", seconds}};
+    nlohmann::ordered_json json = {{"rows", exported.rows}, {"seconds", seconds}};
     json["first_id"] = nullptr;
     json["last_id"] = nullptr;
-    if (!ids.empty()) {
-      json["first_id"] = ids.front();
-      json["last_id"] = ids.back();
+    if (exported.rows > 0) {
+      json["first_id"] = exported.first_id;
+      json["last_id"] = exported.last_id;
     }
-    json["consecutive"] = consecutive;
+    json["consecutive"] = exported.consecutive();
     print_json(json);
     return;
   }
-  print_line("exported {} to {} in {}: {} rows/s", counted(ids.size(), "row"), arguments.file,
-             duration(seconds), rate(ids.size(), seconds));
-  if (!ids.empty()) {
-    print_line("ids {} to {}{}", ids.front(), ids.back(),
-               consecutive ? "" : ", with gaps: the file does not say which row is whose");
+  print_line("exported {} to {} in {}: {} rows/s", counted(exported.rows, "row"), arguments.file,
+             duration(seconds), rate(exported.rows, seconds));
+  if (exported.rows > 0) {
+    print_line(
+        "ids {} to {}{}", exported.first_id, exported.last_id,
+        exported.consecutive() ? "" : ", with gaps: the file does not say which row is whose");
   }
 }
 
-Outcome<> export_store(const Arguments& arguments, const Settings& settings) {
+Outcome<> export_vectors(const Arguments& arguments, const Settings& settings) {
   const auto begin = std::chrono::steady_clock::now();
   const auto format = arguments.format ? arguments.format : vector_format_from_path(arguments.file);
   if (!format) {
     return fail(kWrongUsage,
                 fmt::format("export: the name {} tells no format: give --format", arguments.file));
   }
-  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
-  QUIRE_TRY(
-      VectorFileWriter writer,
-      VectorFileWriter::create(arguments.file, *format, store.dimension(), store.element_type()));
-  const std::vector<std::uint64_t> ids = store.view().ids();
-  QUIRE_CHECK(write_rows(store, ids, writer));
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors_for_scan(arguments.path));
+  QUIRE_TRY(VectorFileWriter writer,
+            VectorFileWriter::create(arguments.file, *format, vectors->dimension(),
+                                     vectors->element_type()));
+  QUIRE_TRY(const Exported exported, write_rows(*vectors, writer));
   QUIRE_CHECK(writer.finish());
   const auto end = std::chrono::steady_clock::now();
-  report(arguments, settings, ids, std::chrono::duration<double>(end - begin).count());
+  report(arguments, settings, exported, std::chrono::duration<double>(end - begin).count());
   return {};
 }
 
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->directory);
+  add_vectors(app, arguments->path);
   app.add_option("FILE", arguments->file, "The file to write")->required()->type_name("");
   add_format(app, arguments->format, "Format of FILE (default: by its name)");
-  return [arguments](const Settings& settings) { return export_store(*arguments, settings); };
+  return [arguments](const Settings& settings) { return export_vectors(*arguments, settings); };
 }
 
 }  // namespace

@@ -13,15 +13,15 @@
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/vectors.hpp"
 #include "cli/wording.hpp"
 
 namespace quire::cli {
 namespace {
 
 struct Arguments {
-  std::string directory;
+  std::string path;  // of the store or snapshot
   std::vector<std::uint64_t> ids;
   std::string format;  // empty: by the name of `output`, else text
   std::string output;  // empty: standard output
@@ -29,9 +29,9 @@ struct Arguments {
 
 using Row = std::vector<std::byte>;
 
-Outcome<Row> read_row(const VectorStore& store, std::uint64_t id) {
-  Row row(store.dimension() * element_size(store.element_type()));
-  QUIRE_CHECK(from_store(store.get(id, row)));
+Outcome<Row> read_row(const Vectors& vectors, std::uint64_t id) {
+  Row row(vectors.row_bytes());
+  QUIRE_CHECK(vectors.get(id, row));
   return row;
 }
 
@@ -62,12 +62,12 @@ nlohmann::ordered_json as_json(ElementType type, std::uint64_t id, const Row& ro
   return {{"id", id}, {"vector", std::move(elements)}};
 }
 
-Outcome<> write_file(const VectorStore& store, std::span<const std::uint64_t> ids,
+Outcome<> write_file(const Vectors& vectors, std::span<const std::uint64_t> ids,
                      VectorFormat format, const std::string& path) {
   QUIRE_TRY(VectorFileWriter writer,
-            VectorFileWriter::create(path, format, store.dimension(), store.element_type()));
+            VectorFileWriter::create(path, format, vectors.dimension(), vectors.element_type()));
   for (const std::uint64_t id : ids) {
-    QUIRE_TRY(const Row row, read_row(store, id));
+    QUIRE_TRY(const Row row, read_row(vectors, id));
     QUIRE_CHECK(writer.append(row));
   }
   QUIRE_CHECK(writer.finish());
@@ -96,12 +96,12 @@ class TemporaryDirectory {
 };
 
 // A vector file is put in place by renaming, so what goes into a pipe is made beside first.
-Outcome<> write_to_standard_output(const VectorStore& store, std::span<const std::uint64_t> ids,
+Outcome<> write_to_standard_output(const Vectors& vectors, std::span<const std::uint64_t> ids,
                                    VectorFormat format) {
   const TemporaryDirectory beside;
   if (beside.path().empty()) return fail(kFailed, "get: no temporary directory can be made");
   const std::string path = beside.path() + "/rows";
-  QUIRE_CHECK(write_file(store, ids, format, path));
+  QUIRE_CHECK(write_file(vectors, ids, format, path));
   std::ifstream file(path, std::ios::binary);
   std::array<char, std::size_t{1} << 16> block;
   while (file.read(block.data(), block.size()) || file.gcount() > 0) {
@@ -110,12 +110,12 @@ Outcome<> write_to_standard_output(const VectorStore& store, std::span<const std
   return file.bad() ? fail(kFailed, fmt::format("get: cannot read {}", path)) : Outcome<>();
 }
 
-Outcome<> write_text_file(const VectorStore& store, std::span<const std::uint64_t> ids,
+Outcome<> write_text_file(const Vectors& vectors, std::span<const std::uint64_t> ids,
                           const std::string& path) {
   std::ofstream file(path, std::ios::binary);
   for (const std::uint64_t id : ids) {
-    QUIRE_TRY(const Row row, read_row(store, id));
-    file << as_text(store.element_type(), id, row);
+    QUIRE_TRY(const Row row, read_row(vectors, id));
+    file << as_text(vectors.element_type(), id, row);
   }
   file.close();
   if (!file) return fail(kFailed, fmt::format("get: cannot write {}", path));
@@ -123,7 +123,7 @@ Outcome<> write_text_file(const VectorStore& store, std::span<const std::uint64_
 }
 
 Outcome<> absent(const Arguments& arguments, std::span<const std::uint64_t> ids) {
-  return fail(kFailed, fmt::format("get {}: not_found: no vector under {} {}", arguments.directory,
+  return fail(kFailed, fmt::format("get {}: not_found: no vector under {} {}", arguments.path,
                                    ids.size() == 1 ? "id" : "ids", fmt::join(ids, ", ")));
 }
 
@@ -147,26 +147,26 @@ Outcome<std::optional<VectorFormat>> chosen_format(const Arguments& arguments,
 
 Outcome<> get(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const std::optional<VectorFormat> format, chosen_format(arguments, settings));
-  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
-  const ReadView view = store.view();
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path));
   std::vector<std::uint64_t> found;
   std::vector<std::uint64_t> missing;
   for (const std::uint64_t id : arguments.ids) {
-    (view.contains(id) ? found : missing).push_back(id);
+    QUIRE_TRY(const bool is_there, vectors->contains(id));
+    (is_there ? found : missing).push_back(id);
   }
 
   if (format || !arguments.output.empty()) {  // a file has all that was asked for, or is not made
     if (!missing.empty()) return absent(arguments, missing);
-    if (!format) return write_text_file(store, found, arguments.output);
-    return arguments.output.empty() ? write_to_standard_output(store, found, *format)
-                                    : write_file(store, found, *format, arguments.output);
+    if (!format) return write_text_file(*vectors, found, arguments.output);
+    return arguments.output.empty() ? write_to_standard_output(*vectors, found, *format)
+                                    : write_file(*vectors, found, *format, arguments.output);
   }
   for (const std::uint64_t id : found) {
-    QUIRE_TRY(const Row row, read_row(store, id));
+    QUIRE_TRY(const Row row, read_row(*vectors, id));
     if (settings.json) {
-      print_json(as_json(store.element_type(), id, row));
+      print_json(as_json(vectors->element_type(), id, row));
     } else {
-      print_text(as_text(store.element_type(), id, row));
+      print_text(as_text(vectors->element_type(), id, row));
     }
   }
   return missing.empty() ? Outcome<>() : absent(arguments, missing);
@@ -174,7 +174,7 @@ Outcome<> get(const Arguments& arguments, const Settings& settings) {
 
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->directory);
+  add_vectors(app, arguments->path);
   add_ids(app, arguments->ids);
   app.add_option("--format", arguments->format,
                  "Format of what is written (default: by the name of --output, else text)")

@@ -179,6 +179,7 @@ class Import {
 
 Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
   const auto begin = Clock::now();
+  QUIRE_CHECK(refuse_snapshot(arguments.directory));
   QUIRE_TRY(VectorFileReader reader, open_file(arguments));
   RowBatches batches(reader, arguments.batch_rows);
   // Before the store: a file that is bad from the start leaves none behind.

@@ -26,33 +26,47 @@ struct Declared {
   Run run;
 };
 
+// Adds `command`, and those below it, to `parent`; `declared` gets each that can be run.
+void declare(CLI::App& parent, const Command& command, Settings& settings,
+             std::vector<Declared>& declared) {
+  CLI::App* app = parent.add_subcommand(command.name, command.summary);
+  app->group(command.group);
+  app->footer(command.help);
+  if (command.declare == nullptr) {
+    app->require_subcommand(1);
+    for (const Command& below : command.subcommands) declare(*app, below, settings, declared);
+    return;
+  }
+  app->add_flag("--json", settings.json, "Results as JSON, for machines");
+  declared.push_back({app, command.declare(*app)});
+}
+
 std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
   std::vector<Declared> declared;
   for (const Command& command :
        {create_command(), import_command(), remove_command(), info_command(), get_command(),
-        export_command(), nearest_command(), verify_command(), checkpoint_command()}) {
-    CLI::App* app = quire.add_subcommand(command.name, command.summary);
-    app->group(command.group);
-    app->footer(command.help);
-    app->add_flag("--json", settings.json, "Results as JSON, for machines");
-    declared.push_back({app, command.declare(*app)});
+        export_command(), nearest_command(), snapshot_command(), restore_command(),
+        verify_command(), checkpoint_command()}) {
+    declare(quire, command, settings, declared);
   }
   return declared;
 }
 
 int wrong_usage(const CLI::App& quire, const CLI::ParseError& error) {
-  std::string where;
-  std::string what = error.what();
-  std::string help = "quire --help";
-  if (const auto chosen = quire.get_subcommands(); !chosen.empty()) {
-    where = chosen.front()->get_name() + ": ";
-    help = "quire " + chosen.front()->get_name() + " --help";
-  } else if (const auto words = quire.remaining(); !words.empty()) {
-    what = fmt::format("there is no command '{}'", words.front());
-  } else {
-    what = "which command?";
+  const CLI::App* chosen = &quire;
+  std::string name;  // of the command chosen, with a space behind each word
+  while (!chosen->get_subcommands().empty()) {
+    chosen = chosen->get_subcommands().front();
+    name += chosen->get_name() + " ";
   }
-  print_error(fmt::format("{}{} (see {})", where, what, help));
+  std::string what = error.what();
+  if (chosen->get_require_subcommand_min() > 0) {
+    const auto words = chosen->remaining();
+    what = words.empty() ? "which command?"
+                         : fmt::format("there is no command '{}{}'", name, words.front());
+  }
+  const std::string where = name.empty() ? "" : name.substr(0, name.size() - 1) + ": ";
+  print_error(fmt::format("{}{} (see quire {}--help)", where, what, name));
   return kWrongUsage;
 }
 

@@ -9,10 +9,10 @@
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "cli/opening.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/row_batches.hpp"
+#include "cli/vectors.hpp"
 #include "cli/wording.hpp"
 
 namespace quire::cli {
@@ -21,7 +21,7 @@ namespace {
 using Neighbours = std::vector<Neighbour>;
 
 struct Arguments {
-  std::string directory;
+  std::string path;  // of the store or snapshot
   std::string queries;
   std::uint64_t k = 0;
   std::optional<Metric> chosen_metric;
@@ -56,7 +56,7 @@ Outcome<std::optional<Int32Rows>> read_truth(const Arguments& arguments,
   return truth;
 }
 
-Outcome<Found> search(const ReadView& view, const Arguments& arguments, VectorFileReader& reader,
+Outcome<Found> search(const Vectors& vectors, const Arguments& arguments, VectorFileReader& reader,
                       std::uint64_t queries) {
   Found found;
   Progress progress("searching", "comparison");
@@ -68,21 +68,20 @@ Outcome<Found> search(const ReadView& view, const Arguments& arguments, VectorFi
         std::min<std::uint64_t>(block.size() / reader.row_bytes(), queries - searched);
     block = block.first(static_cast<std::size_t>(count) * reader.row_bytes());
 
-    // The store tells of its part in units of its own; a block counts as its queries times all
+    // The search tells of its part in units of its own; a block counts as its queries times all
     // rows.
     const auto tell = [&](std::uint64_t done, std::uint64_t total) {
       const double share = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
-      const auto rows = static_cast<double>(view.size());
+      const auto rows = static_cast<double>(vectors.size());
       progress.update(
           static_cast<std::uint64_t>(
               (static_cast<double>(searched) + share * static_cast<double>(count)) * rows),
           static_cast<std::uint64_t>(static_cast<double>(queries) * rows));
     };
     const auto begin = std::chrono::steady_clock::now();
-    QUIRE_TRY(
-        std::vector<Neighbours> neighbours,
-        from_store(view.nearest(VectorRef(reader.element_type(), block),
-                                static_cast<std::size_t>(arguments.k), arguments.metric(), tell)));
+    QUIRE_TRY(std::vector<Neighbours> neighbours,
+              vectors.nearest(VectorRef(reader.element_type(), block),
+                              static_cast<std::size_t>(arguments.k), arguments.metric(), tell));
     found.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::ranges::move(neighbours, std::back_inserter(found.neighbours));
@@ -152,23 +151,22 @@ void report(const Arguments& arguments, const Settings& settings, const Found& f
 }
 
 Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
-  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path));
   QUIRE_TRY(VectorFileReader reader,
             VectorFileReader::open(arguments.queries, {.format = arguments.format,
-                                                       .dimension = store.dimension(),
-                                                       .element_type = store.element_type()}));
+                                                       .dimension = vectors->dimension(),
+                                                       .element_type = vectors->element_type()}));
   QUIRE_TRY(const std::optional<Int32Rows> truth, read_truth(arguments, reader));
   const std::uint64_t queries = truth ? truth->rows : reader.rows();
-  const ReadView view = store.view();
-  QUIRE_TRY(const Found found, search(view, arguments, reader, queries));
-  report(arguments, settings, found, view.size(), truth, reader.rows());
+  QUIRE_TRY(const Found found, search(*vectors, arguments, reader, queries));
+  report(arguments, settings, found, vectors->size(), truth, reader.rows());
   return {};
 }
 
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  add_store(app, arguments->directory);
-  app.add_option("QUERYFILE", arguments->queries, "Queries, a vector file of the store's dimension")
+  add_vectors(app, arguments->path);
+  app.add_option("QUERYFILE", arguments->queries, "Queries, a vector file of the same dimension")
       ->required()
       ->type_name("");
   add_number(app, "--k", arguments->k, "Neighbours of each query", 1, kMaxRows)->required();

@@ -2,11 +2,37 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+
 #include "base/try.hpp"
 #include "cli/output.hpp"
 #include "cli/wording.hpp"
+#include "quire/local_source.hpp"
 
 namespace quire::cli {
+namespace {
+
+// True for a file that starts as a snapshot does, whole or damaged, of whatever version.
+bool starts_as_snapshot(const std::string& path) {
+  constexpr std::string_view kMagic = "QUIRESNP";  // docs/formats/snapshot.md
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  std::array<char, kMagic.size()> start{};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(start.data(), start.size()) &&
+         std::string_view(start.data(), start.size()) == kMagic;
+}
+
+}  // namespace
+
+bool is_directory(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
 
 void tell_recovery(const std::string& directory, const RecoveryReport& report) {
   std::string done;
@@ -31,9 +57,28 @@ Outcome<VectorStore> open_for_reading(const std::string& directory) {
 }
 
 Outcome<VectorStore> open_for_writing(const std::string& directory) {
+  QUIRE_CHECK(refuse_snapshot(directory));
   QUIRE_TRY(VectorStore store, from_store(VectorStore::open(directory)));
   tell_recovery(directory, store.recovery());
   return store;
+}
+
+Outcome<> refuse_snapshot(const std::string& path) {
+  if (!starts_as_snapshot(path)) return {};
+  return std::unexpected(
+      Failure(Error(ErrorCode::wrong_mode, "open")
+                  .with_path(path)
+                  .with_detail("this is a snapshot, no store, and cannot be changed; quire restore "
+                               "makes a store of it")));
+}
+
+Outcome<Snapshot> open_snapshot(const std::string& path) {
+  return from_store(Snapshot::open(path));
+}
+
+Outcome<Snapshot> open_snapshot_for_scan(const std::string& path) {
+  QUIRE_TRY(auto source, from_store(open_file_source(path)));
+  return from_store(Snapshot::open(std::move(source)));
 }
 
 }  // namespace quire::cli

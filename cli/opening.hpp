@@ -1,20 +1,35 @@
-// Opening the store that a command works on.
+// Opening the store or snapshot that a command works on.
 #pragma once
 
 #include <string>
 
 #include "cli/command.hpp"
+#include "quire/snapshot.hpp"
 #include "quire/vector_store.hpp"
 
 namespace quire::cli {
 
-// For looking: takes no lock and changes nothing.
+// Where a command takes both, a directory is taken for a store and everything else for a snapshot
+// file. Follows symbolic links.
+bool is_directory(const std::string& path);
+
+// A store, for looking: takes no lock and changes nothing.
 Outcome<VectorStore> open_for_reading(const std::string& directory);
 
-// For changing. Tells of recovery.
+// A store, for changing. Tells of recovery.
 Outcome<VectorStore> open_for_writing(const std::string& directory);
+
+// Fails, and says so, if `path` is a snapshot file where only a store will do.
+Outcome<> refuse_snapshot(const std::string& path);
 
 // Says on standard error what opening had to recover, if anything.
 void tell_recovery(const std::string& directory, const RecoveryReport& report);
+
+// A snapshot file, mapped.
+Outcome<Snapshot> open_snapshot(const std::string& path);
+
+// The same, read by calls: what is handed out of it is no map, which a file that is cut would turn
+// into a signal.
+Outcome<Snapshot> open_snapshot_for_scan(const std::string& path);
 
 }  // namespace quire::cli

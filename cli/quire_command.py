@@ -105,14 +105,35 @@ class QuireTest(unittest.TestCase):
         return json.loads(line)["rows"] if line.endswith(b"\n") else 0
 
     def rows(self, store):
-        """All rows of a store, as the bytes of a bvecs file."""
+        """All rows of a store or snapshot, as the bytes of a bvecs file."""
         self.run_quire("export", store, "rows.bvecs")
         return self.path("rows.bvecs").read_bytes()
 
     def assert_whole(self, store, content):
-        """The store is undamaged and holds exactly the rows of the bvecs file `content`."""
+        """The store or snapshot is undamaged and holds exactly the rows of the bvecs file `content`."""
         self.assertTrue(self.json("verify", store)["ok"])
         self.assertEqual(self.rows(store), content)
+
+    def publish(self, store, name, *words):
+        """Publishes a store as a snapshot file; returns the file's name."""
+        self.run_quire("snapshot", "create", store, name, *words)
+        return name
+
+    def stop_half_way(self, stop, words, before, sign, is_half_way):
+        """Starts a command and sends it the signal `stop` as soon as the path `sign` is there. If
+        it was quicker, begins again, `before()` first. Returns what it said on standard error."""
+        for _ in range(100):
+            before()
+            process = subprocess.Popen([self.quire, *map(str, words)], cwd=self.home,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            while process.poll() is None and not self.path(sign).exists():
+                pass
+            process.send_signal(stop)
+            error = process.communicate()[1].decode()
+            if is_half_way(process.returncode):
+                return error
+        return self.fail("it was always quicker")
 
     def flip(self, name, offset):
         """Changes one byte of a file; a second time changes it back."""

@@ -1,9 +1,12 @@
-// quire verify: every checksum of a store.
+// quire verify: every checksum of a store or a snapshot.
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/damage.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -12,77 +15,94 @@
 namespace quire::cli {
 namespace {
 
-nlohmann::ordered_json as_json(const Damage& damage) {
-  nlohmann::ordered_json json = {{"file", damage.file},
-                                 {"offset", damage.range.offset},
-                                 {"length", damage.range.length},
-                                 {"what", damage.what}};
-  json["id"] = nullptr;
-  if (damage.id) json["id"] = *damage.id;
-  return json;
-}
+// What was found in a store or a snapshot.
+struct Findings {
+  struct Place {
+    std::string words;
+    nlohmann::ordered_json json;
+  };
+  std::uint64_t rows = 0;  // that are whole
+  std::vector<Place> damaged;
+  const char* all;  // what is whole if nothing is damaged
+};
 
-std::string in_words(const Damage& damage) {
-  std::string words = fmt::format("{} [{}, {}): {}", damage.file, damage.range.offset,
-                                  damage.range.end(), damage.what);
-  if (damage.id) {
-    // Most descriptions of a damaged row name its id themselves.
-    const std::string id = fmt::format("(id {})", *damage.id);
-    if (words.find(id) == std::string::npos) words += " " + id;
+Findings of_store(const VerifyReport& report) {
+  Findings findings{.rows = report.rows, .damaged = {}, .all = "every file"};
+  for (const Damage& damage : report.damaged) {
+    findings.damaged.push_back({in_words(damage), as_json(damage)});
   }
-  return words;
+  return findings;
 }
 
-// A store that is too damaged to be opened has one place of damage: the one that stopped it.
-Damage from_refusal(const Error& error) {
-  return {.file = error.path(),
-          .range = error.has_range() ? error.range() : ByteRange{},
-          .what = error.detail().empty() ? std::string(to_string(error.code())) : error.detail(),
-          .id = std::nullopt};
+Findings of_snapshot(const std::string& file, const SnapshotVerifyReport& report) {
+  Findings findings{.rows = report.rows, .damaged = {}, .all = "every part of the file"};
+  for (const SnapshotDamage& damage : report.damaged) {
+    findings.damaged.push_back({in_words(file, damage), as_json(file, damage)});
+  }
+  return findings;
 }
 
-Outcome<VerifyReport> check(const std::string& directory) {
+Outcome<Findings> verify_store(const std::string& directory) {
   auto store = VectorStore::open_read_only(directory);
   if (!store) {
     if (!is_damage(store.error())) return std::unexpected(Failure(store.error()));
-    VerifyReport report;
-    report.damaged.push_back(from_refusal(store.error()));
-    return report;
+    return of_store({.rows = 0, .damaged = {store_refusal(store.error())}});
   }
   Progress progress("verifying", "row");
-  return from_store(store->verify(
-      [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }));
+  QUIRE_TRY(const VerifyReport report,
+            from_store(store->verify([&progress](std::uint64_t done, std::uint64_t total) {
+              progress.update(done, total);
+            })));
+  return of_store(report);
 }
 
-Outcome<> verify(const std::string& directory, const Settings& settings) {
-  QUIRE_TRY(const VerifyReport report, check(directory));
+Outcome<Findings> verify_snapshot(const std::string& file) {
+  auto snapshot = Snapshot::open(file);
+  if (!snapshot) {
+    if (!is_damage(snapshot.error())) return std::unexpected(Failure(snapshot.error()));
+    return of_snapshot(file,
+                       {.rows = 0, .blocks = 0, .damaged = {snapshot_refusal(snapshot.error())}});
+  }
+  Progress progress("verifying", "byte");
+  QUIRE_TRY(const SnapshotVerifyReport report,
+            from_store(snapshot->verify([&progress](std::uint64_t done, std::uint64_t total) {
+              progress.update(done, total);
+            })));
+  return of_snapshot(file, report);
+}
+
+Outcome<> verify(const std::string& path, const Settings& settings) {
+  QUIRE_TRY(const Findings found, is_directory(path) ? verify_store(path) : verify_snapshot(path));
+  const bool is_whole = found.damaged.empty();
   if (settings.json) {
     auto damaged = nlohmann::ordered_json::array();
-    for (const Damage& damage : report.damaged) damaged.push_back(as_json(damage));
-    print_json({{"ok", report.ok()}, {"rows", report.rows}, {"damaged", std::move(damaged)}});
+    for (const auto& place : found.damaged) damaged.push_back(place.json);
+    print_json({{"ok", is_whole}, {"rows", found.rows}, {"damaged", std::move(damaged)}});
   } else {
-    for (const Damage& damage : report.damaged) print_line("damaged: {}", in_words(damage));
-    if (report.ok())
-      print_line("{}: {} and every file are whole", directory, counted(report.rows, "row"));
+    for (const auto& place : found.damaged) print_line("damaged: {}", place.words);
+    if (is_whole)
+      print_line("{}: {} and {} are whole", path, counted(found.rows, "row"), found.all);
   }
-  if (report.ok()) return {};
-  return fail(kDamageFound, fmt::format("verify {}: damage found in {}", directory,
-                                        counted(report.damaged.size(), "place")));
+  if (is_whole) return {};
+  return fail(kDamageFound, fmt::format("verify {}: damage found in {}", path,
+                                        counted(found.damaged.size(), "place")));
 }
 
 Run declare(CLI::App& app) {
-  auto directory = std::make_shared<std::string>();
-  add_store(app, *directory);
-  return [directory](const Settings& settings) { return verify(*directory, settings); };
+  auto path = std::make_shared<std::string>();
+  add_vectors(app, *path);
+  return [path](const Settings& settings) { return verify(*path, settings); };
 }
 
 }  // namespace
 
 Command verify_command() {
   return {
-      "Care", "verify", "Compare every checksum of a store",
-      "Lists each damaged place: file, bytes, what is wrong, and the id where there is one. The\n"
-      "exit status is 3 if there is any. Changes nothing, and works beside a writer.\n\n"
+      "Care", "verify", "Compare every checksum of a store or snapshot",
+      "Lists each damaged place: file, bytes, what is wrong, and the id where there is one, or "
+      "the\n"
+      "rows and ids of a snapshot that cannot be trusted for it. The exit status is 3 if there is\n"
+      "any. Changes nothing, and works beside a writer.\n\n"
       "Example:\n"
       "  quire verify photos",
       declare};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 
 namespace quire::cli {
@@ -47,6 +48,25 @@ std::string rate(std::uint64_t done, double seconds) {
   const double each_second = static_cast<double>(done) / std::max(seconds, 1e-9);
   if (each_second < 10) return fmt::format("{:.1f}", each_second);
   return grouped(static_cast<std::uint64_t>(std::min(each_second, 1e18)));
+}
+
+std::string utc_time(std::uint64_t nanoseconds) {
+  using std::chrono::sys_seconds;
+  const sys_seconds time(std::chrono::seconds(nanoseconds / 1'000'000'000));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+}
+
+std::string hex(std::span<const std::byte> bytes) {
+  std::string digits;
+  for (const std::byte byte : bytes) {
+    digits += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  }
+  return digits;
 }
 
 }  // namespace quire::cli

@@ -1,7 +1,9 @@
-// Numbers as people read them.
+// Numbers, times and ids as people read them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,5 +23,11 @@ std::string duration(double seconds);
 
 // "812,345" or, under 10 a second, "3.2": done in a second.
 std::string rate(std::uint64_t done, double seconds);
+
+// "2026-03-01T12:00:00Z": nanoseconds since 1970-01-01 UTC, to the second.
+std::string utc_time(std::uint64_t nanoseconds);
+
+// "00ff10": two digits a byte.
+std::string hex(std::span<const std::byte> bytes);
 
 }  // namespace quire::cli

@@ -8,6 +8,7 @@ data=$(cd "$(dirname "${BASH_SOURCE[0]}")/../data" && pwd)
 base=$data/base_10k.bvecs
 rows=10000
 row_bytes=132 # in a bvecs file: the dimension as 4 bytes, then 128 elements
+header_bytes=4096 # of the rows file and of a snapshot; then come the rows, 128 bytes each
 
 work=$(mktemp -d)
 importer= # the process to kill
@@ -57,8 +58,23 @@ run() {
   fi
 }
 
-# field NAME STORE: a number that `quire info` tells.
+# field NAME PATH: a number that `quire info` tells of a store or snapshot.
 field() { "$quire" info "$2" --json | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+
+# row_of_file ID: the row in the file that was imported.
+row_of_file() { tail -c +$(($1 * row_bytes + 1)) base.bvecs | head -c $row_bytes || true; }
+
+# flip_bit FILE: one bit of row 4711, in a rows file or snapshot of all rows.
+flip_bit() {
+  local offset=$((header_bytes + 4711 * 128 + 5)) byte
+  byte=$(od -An -tu1 -j $offset -N 1 "$1")
+  printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
+    dd of="$1" bs=1 seek=$offset conv=notrunc status=none
+  printf '  %sone bit of a copy is flipped, in byte %d of %s%s\n' "$dim" $offset "$1" "$plain"
+}
+
+# neighbours PATH: those of all queries with their distances, as JSON.
+neighbours() { "$quire" nearest "$1" queries.bvecs --k 10 --json | sed 's/.*"neighbours"://'; }
 
 # read_acknowledgement: takes the next line from the import; sets `last` to its rows. A line that the
 # kill has cut acknowledges nothing.
@@ -105,18 +121,14 @@ claim "recall is 1.000: all true neighbours of 100 queries" grep -q ': 1\.000$' 
 
 heading "Rows come back as they went in"
 run 0 get photos 4711 --output row.bvecs
-tail -c +$((4711 * row_bytes + 1)) base.bvecs | head -c $row_bytes >expected.bvecs || true
+row_of_file 4711 >expected.bvecs
 claim "row 4711 is row 4711 of the file" cmp row.bvecs expected.bvecs
 run 0 export photos exported.bvecs
 claim "the exported file is identical to the imported one" cmp exported.bvecs base.bvecs
 
 heading "Damage is found and named, never served"
 cp -r photos damaged
-offset=$((4096 + 4711 * 128 + 5)) # of element 5 of row 4711 in the rows file
-byte=$(od -An -tu1 -j $offset -N 1 damaged/gen-1.rows)
-printf '%b' "\\x$(printf %02x $((byte ^ 1)))" |
-  dd of=damaged/gen-1.rows bs=1 seek=$offset conv=notrunc status=none
-printf '  %sone bit of a copy is flipped, in byte %d of gen-1.rows%s\n' "$dim" $offset "$plain"
+flip_bit damaged/gen-1.rows
 run 3 verify damaged
 claim "the file and the vector are named" grep -q 'damaged/gen-1.rows .*(id 4711)' shown.out
 run 3 get damaged 4711
@@ -124,5 +136,45 @@ run 0 get damaged 4712 --output good.bvecs
 run 3 export damaged out.bvecs
 claim "no file was made of damaged rows" test ! -e out.bvecs
 claim "the store that was copied is whole" "$quire" verify photos
+
+heading "The store becomes one file: a snapshot"
+run 0 snapshot create photos photos.quire
+run 0 verify photos.quire
+run 0 info photos.quire
+claim "all $rows rows are in it" test "$(field rows photos.quire)" = "$rows"
+
+heading "It is read where it lies, like the store"
+run 0 get photos.quire 4711 --output same.bvecs
+claim "row 4711 is row 4711 of the file" cmp same.bvecs expected.bvecs
+run 0 nearest photos.quire queries.bvecs --k 10 --truth truth.ivecs
+claim "recall is 1.000 here too" grep -q ': 1\.000$' shown.out
+neighbours photos >of_store.json
+neighbours photos.quire >of_snapshot.json
+claim "neighbours and distances are the store's, of all 100 queries" cmp of_snapshot.json of_store.json
+run 0 export photos.quire from_snapshot.bvecs
+claim "its export is identical to the imported file" cmp from_snapshot.bvecs base.bvecs
+
+heading "And it becomes a store again"
+run 0 restore photos.quire restored
+claim "every checksum of the new store is right" "$quire" verify restored
+"$quire" export restored restored.bvecs >/dev/null
+claim "its rows are the input's, byte for byte" cmp restored.bvecs base.bvecs
+
+heading "Damage in a snapshot is named, and costs one block"
+cp photos.quire damaged.quire
+flip_bit damaged.quire
+run 3 verify damaged.quire
+block_rows=$(field block_rows photos.quire)
+first=$((4711 / block_rows * block_rows)) # row of the damaged block
+bytes="[$((header_bytes + first * 128)), $((header_bytes + (first + block_rows) * 128)))"
+claim "the block's bytes are named" grep -qF "damaged.quire $bytes" shown.out
+claim "and its rows" grep -qF "(rows $first to $((first + block_rows - 1))" shown.out
+run 3 get damaged.quire 4711
+run 0 get damaged.quire 42 --output other.bvecs
+row_of_file 42 >expected.bvecs
+claim "a row of another block is served, and right" cmp other.bvecs expected.bvecs
+run 3 restore damaged.quire rest --salvage
+claim "all rows of the other blocks are saved" test "$(field rows rest)" = $((rows - block_rows))
+claim "the snapshot that was copied is whole" "$quire" verify photos.quire
 
 printf '\n%sAll of it held, in %d s.%s\n' "$bold" $SECONDS "$plain"
