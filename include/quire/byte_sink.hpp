@@ -70,7 +70,7 @@ struct FileSinkOptions {
   IfExists if_exists = IfExists::replace;
 };
 
-// A file. The bytes go to a new file beside, `<path>.partial` (or .partial-1, … while another sink works
+// A file. The bytes go to a new file beside, `<path>.quire-partial` (or .quire-partial-1, … while another sink works
 // on the first); commit() syncs it, renames it and syncs the directory. A symbolic link stays, and what
 // it leads to is replaced; a replaced file's permissions are kept. What a killed process left beside is
 // removed by the next sink to the same path.

@@ -142,7 +142,7 @@ class QUIRE_EXPORT VectorFileReader {
 };
 
 // Writes a vector file. Nothing appears under its name before finish(): rows go to a file beside
-// it, `<path>.partial` (or .partial-1, … while others write the same path), which finish() puts in
+// it, `<path>.quire-partial` (or .quire-partial-1, … while others write the same path), which finish() puts in
 // place, replacing what was there. A writer destroyed without finish() removes it. What a killed
 // process left is removed by the next writer to the same path, on file systems that have locks: a
 // file of that name that nobody has locked is taken for such, so keep no other file there.

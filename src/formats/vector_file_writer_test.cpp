@@ -89,7 +89,7 @@ TEST_F(VectorFileWriterTest, AWriterDroppedLeavesNothing) {
   {
     auto writer = create("a.fvecs");
     ASSERT_TRUE(writer.append(as_bytes(kTwoRows)));
-    EXPECT_EQ(names(), (std::vector<std::string>{"a.fvecs", "a.fvecs.partial"}));
+    EXPECT_EQ(names(), (std::vector<std::string>{"a.fvecs", "a.fvecs.quire-partial"}));
   }
   EXPECT_EQ(names(), std::vector<std::string>{"a.fvecs"});
   EXPECT_EQ(load("a.fvecs"), "old");

@@ -48,7 +48,7 @@ Result<void> check_regular(const std::string& path, FileKind kind) {
 std::string name_beside(const std::string& target, int number) {
   const std::string directory = parent_directory(target);
   const std::string name = target.substr(target.find_last_of('/') + 1).substr(0, kMostOfName);
-  std::string ending = ".partial";
+  std::string ending = ".quire-partial";
   if (number > 0) {
     ending += '-';
     ending += std::to_string(number);

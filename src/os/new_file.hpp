@@ -3,7 +3,7 @@
 // The protocol:
 //   1. Where it may replace: the path is resolved, so a symbolic link stays, and what it leads to
 //      is replaced; a file that is there passes its permissions on, exactly.
-//   2. A new file is made beside it, `<name>.partial` (or .partial-1, ...; of a long name the first
+//   2. A new file is made beside it, `<name>.quire-partial` (or .quire-partial-1, ...; of a long name the first
 //      200 bytes), readable and writable for its owner whatever permissions it will have, and
 //      locked. The lock says that its maker lives. As the file may be taken for a leftover between
 //      its making and its locking, its maker looks whether the name still leads to it once the lock

@@ -88,9 +88,9 @@ class Maker {
 TEST_F(RealNewFileTest, WhatAKilledProcessLeftIsRemovedByTheNextCreation) {
   Maker maker(path());
   EXPECT_TRUE(replace(path(), "while it lives"));
-  EXPECT_EQ(names(), (Names{"file", "file.partial"}));
+  EXPECT_EQ(names(), (Names{"file", "file.quire-partial"}));
   maker.kill();
-  EXPECT_EQ(names(), (Names{"file", "file.partial"}));
+  EXPECT_EQ(names(), (Names{"file", "file.quire-partial"}));
   EXPECT_TRUE(replace(path(), "after it died"));
   EXPECT_EQ(names(), Names{"file"});
   EXPECT_EQ(read(path()), "after it died");

@@ -94,7 +94,7 @@ TEST_F(NewFileTest, AppearsOnceItIsInPlace) {
   {
     NewFile file = begin();
     fill(file, kNew);
-    EXPECT_EQ(names(), (Names{"file", "file.partial"}));
+    EXPECT_EQ(names(), (Names{"file", "file.quire-partial"}));
     EXPECT_EQ(read(), kOld);
     ASSERT_TRUE(file.put_in_place());
   }
@@ -192,13 +192,13 @@ TEST_F(NewFileTest, ReplacesNothingUnlessItMay) {
 }
 
 TEST_F(NewFileTest, TheDeadMakersFilesAreRemovedAndTheLivingOnesAreNot) {
-  put("/file.partial", "left by a dead process");
+  put("/file.quire-partial", "left by a dead process");
   NewFile first = begin();
   fill(first, "first");
-  EXPECT_EQ(names(), Names{"file.partial"}) << "in its place";
+  EXPECT_EQ(names(), Names{"file.quire-partial"}) << "in its place";
   NewFile second = begin();
   fill(second, "second");
-  EXPECT_EQ(names(), (Names{"file.partial", "file.partial-1"}));
+  EXPECT_EQ(names(), (Names{"file.quire-partial", "file.quire-partial-1"}));
   ASSERT_TRUE(first.put_in_place());
   EXPECT_EQ(read(), "first");
   ASSERT_TRUE(second.put_in_place());
@@ -224,7 +224,7 @@ TEST_F(NewFileTest, AFileTakenForALeftoverIsMadeAgain) {
   NewFile file = begin();
   fill(file, "ours");
   ASSERT_EQ(thief.size(), 1U);
-  EXPECT_EQ(names(), (Names{"file.partial", "file.partial-1"}));
+  EXPECT_EQ(names(), (Names{"file.quire-partial", "file.quire-partial-1"}));
   ASSERT_TRUE(thief.back().put_in_place());
   EXPECT_EQ(read(), "theirs");
   ASSERT_TRUE(file.put_in_place());
@@ -234,12 +234,12 @@ TEST_F(NewFileTest, AFileTakenForALeftoverIsMadeAgain) {
 TEST_F(NewFileTest, AFileThatAThiefHasLockedIsMadeAgain) {
   std::unique_ptr<File> thief;
   before_next("lock", [&] {
-    thief = disk_.open("/file.partial", OpenMode::read_write, 0).value();
+    thief = disk_.open("/file.quire-partial", OpenMode::read_write, 0).value();
     ASSERT_TRUE(thief->try_lock(LockKind::exclusive));
   });
   NewFile file = begin();
   fill(file, kNew);
-  EXPECT_EQ(names(), (Names{"file.partial", "file.partial-1"}))
+  EXPECT_EQ(names(), (Names{"file.quire-partial", "file.quire-partial-1"}))
       << "the thief has not removed it yet";
   ASSERT_TRUE(file.put_in_place());
   EXPECT_EQ(read(), kNew);
@@ -252,12 +252,12 @@ TEST_F(NewFileTest, AFileThatGoesToItsPlaceIsNotRemoved) {
   before_next("open", [&] { before_next("lock", [&] { ASSERT_TRUE(living.put_in_place()); }); });
   NewFile next = begin();
   EXPECT_EQ(read(), "living");
-  EXPECT_EQ(names(), (Names{"file", "file.partial-1"}));
+  EXPECT_EQ(names(), (Names{"file", "file.quire-partial-1"}));
 }
 
 // Step 3: two may take one file for a leftover. The second must not remove what the first made.
 TEST_F(NewFileTest, TwoWhoFindALeftoverDoNotRemoveEachOthers) {
-  put("/file.partial", "left by a dead process");
+  put("/file.quire-partial", "left by a dead process");
   std::vector<NewFile> other;
   before_next("open", [&] {
     before_next("lock", [&] {
@@ -281,9 +281,9 @@ TEST_F(NewFileTest, DroppedAfterItsFileWasClosedSparesWhoTookOverTheName) {
     NewFile file = begin();
     file.take_file().reset();
     other.push_back(begin());
-    EXPECT_EQ(names(), Names{"file.partial"});
+    EXPECT_EQ(names(), Names{"file.quire-partial"});
   }
-  EXPECT_EQ(names(), Names{"file.partial"});
+  EXPECT_EQ(names(), Names{"file.quire-partial"});
   ASSERT_TRUE(other.back().put_in_place());
 }
 
@@ -291,26 +291,26 @@ TEST_F(NewFileTest, WhereNobodyCanSayWhoseAFileIsOnlyOneIsMade) {
   before_next("lock", [&] { fail("stat", EIO); });
   EXPECT_EQ(code_of(NewFile::create(disk_, kPath, IfExists::replace)), "io");
   fail("", 0);
-  EXPECT_EQ(names(), Names{"file.partial"}) << "and stays, as it may be another's";
+  EXPECT_EQ(names(), Names{"file.quire-partial"}) << "and stays, as it may be another's";
   ASSERT_TRUE(write_new(disk_, kPath, kNew));
   EXPECT_EQ(names(), Names{"file"});
 }
 
 TEST_F(NewFileTest, WithoutLocksMakersKeepApartAndRemoveNothing) {
   fail("lock", ENOLCK);
-  put("/file.partial", "perhaps somebody is filling it");
+  put("/file.quire-partial", "perhaps somebody is filling it");
   NewFile first = begin();
   NewFile second = begin();
   fill(first, "first");
   fill(second, "second");
-  EXPECT_EQ(names(), (Names{"file.partial", "file.partial-1", "file.partial-2"}));
+  EXPECT_EQ(names(), (Names{"file.quire-partial", "file.quire-partial-1", "file.quire-partial-2"}));
   ASSERT_TRUE(first.put_in_place());
   ASSERT_TRUE(second.put_in_place());
   EXPECT_EQ(read(), "second");
   {
     const NewFile dropped = begin();
   }
-  EXPECT_EQ(names(), (Names{"file", "file.partial"}));
+  EXPECT_EQ(names(), (Names{"file", "file.quire-partial"}));
 }
 
 TEST_F(NewFileTest, WhoGotNoLockDoesNotTakeAnothersFileForHisOwn) {
@@ -320,10 +320,10 @@ TEST_F(NewFileTest, WhoGotNoLockDoesNotTakeAnothersFileForHisOwn) {
   fail("", 0);
   NewFile other = begin();
   fill(other, "half of");
-  EXPECT_EQ(names(), Names{"file.partial"}) << "taken over";
+  EXPECT_EQ(names(), Names{"file.quire-partial"}) << "taken over";
   EXPECT_EQ(code_of(files.back().put_in_place()), "busy");
   files.clear();
-  EXPECT_EQ(names(), Names{"file.partial"}) << "it is the other's";
+  EXPECT_EQ(names(), Names{"file.quire-partial"}) << "it is the other's";
   ASSERT_TRUE(other.put_in_place());
   EXPECT_EQ(read(), "half of");
 }
@@ -335,7 +335,7 @@ TEST_F(NewFileTest, TheLockEndsWhenTheFileIsInPlace) {
     return code_of(
         disk_.open(path, OpenMode::read_write, 0).value()->try_lock(LockKind::exclusive));
   };
-  EXPECT_EQ(locked_by_another("/file.partial"), "busy");
+  EXPECT_EQ(locked_by_another("/file.quire-partial"), "busy");
   ASSERT_TRUE(file.put_in_place());
   EXPECT_EQ(locked_by_another("/file"), "ok");
 }
@@ -343,12 +343,12 @@ TEST_F(NewFileTest, TheLockEndsWhenTheFileIsInPlace) {
 TEST_F(NewFileTest, AReadOnlyFileIsWritableOnlyWhileItLiesBeside) {
   put(disk_, kPath, kOld, 0444);
   NewFile replacing = begin();
-  EXPECT_EQ(disk_.info("/file.partial")->permissions, 0644U)
+  EXPECT_EQ(disk_.info("/file.quire-partial")->permissions, 0644U)
       << "or who is not root could not remove what is left of it";
   ASSERT_TRUE(replacing.put_in_place());
   EXPECT_EQ(disk_.info("/file")->permissions, 0444U);
   NewFile first = NewFile::create(disk_, "/first", IfExists::fail, 0040).value();
-  EXPECT_EQ(disk_.info("/first.partial")->permissions, 0640U);
+  EXPECT_EQ(disk_.info("/first.quire-partial")->permissions, 0640U);
   ASSERT_TRUE(first.put_in_place());
   EXPECT_EQ(disk_.info("/first")->permissions, 0040U);
 }

@@ -132,7 +132,7 @@ TEST_F(SnapshotPowerCutTest, WhateverCallFailsTheOldFileStaysAndNothingLiesBesid
     }
     const auto names = disk_->list("/").value();
     for (const std::string& name : names) {
-      EXPECT_EQ(name.find(".partial"), std::string::npos) << operation;
+      EXPECT_EQ(name.find(".quire-partial"), std::string::npos) << operation;
     }
   }
 }

@@ -72,7 +72,7 @@ TEST_F(FileSinkTest, ALinkStaysAndItsTargetIsReplaced) {
 }
 
 TEST_F(FileSinkTest, WhatADeadProcessLeftIsRemoved) {
-  std::ofstream(target_.path() + ".partial") << "left behind";
+  std::ofstream(target_.path() + ".quire-partial") << "left behind";
   EXPECT_EQ(replace_by("new"), "ok");
   EXPECT_EQ(target_.content(), "new");
   EXPECT_TRUE(target_.is_clean());
