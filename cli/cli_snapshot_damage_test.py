@@ -138,7 +138,7 @@ class DamageTest(QuireTest):
         told = self.json("restore", "p.quire", "r", "--salvage", status=3)
         self.assertEqual(told["rows"], 630)
         for of_restore, of_verify in zip(told["left_out"], damaged, strict=True):
-            self.assertEqual(of_restore | {"what": ""}, of_verify | {"what": ""})
+            self.assertEqual(of_restore, of_verify)
         self.assertEqual(self.error, "quire: restore p.quire: damage found in 2 places; "
                                      "70 rows left out\n")
         self.assert_whole("r", bvecs(self.rows_in[:20] + self.rows_in[30:640]))

@@ -100,7 +100,7 @@ struct WriteSnapshotOptions {
 // Writes the vectors of `view` as a snapshot and commits the sink. The store may be written meanwhile: the
 // content is that of the view. Takes memory that does not grow with the store, but for 8 bytes a block and 40
 // bytes a page of 64 blocks; each vector is compared with the checksum that the store has of it.
-// Errors: invalid_argument (block_bytes), corrupt (a vector is damaged: names it), truncated or io (a page
+// Errors: invalid_argument (block_bytes; a sink that holds bytes already), unsupported (codec), corrupt (a vector is damaged: names it), truncated or io (a page
 // of the store cannot be read), capacity (too many blocks: take larger ones), cancelled, and those of the
 // sink. Thread-safe, as far as the sink is its own.
 [[nodiscard]] QUIRE_EXPORT Result<SnapshotInfo> write_snapshot(

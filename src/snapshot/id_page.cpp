@@ -114,7 +114,7 @@ const char* IdPage::fault(std::span<const std::byte> bytes, const Description& d
       !all_zero(bytes.subspan(20, 12))) {
     return "does not say what it should be";
   }
-  const IdPage page(bytes);
+  const IdPage page(bytes, description, number);
   std::uint64_t next_id = root.first_id;  // the least that the next id may be
   bool past_the_last = false;             // no larger id is left
   for (std::uint32_t i = 0; i < blocks; ++i) {
@@ -124,14 +124,14 @@ const char* IdPage::fault(std::span<const std::byte> bytes, const Description& d
     const std::uint64_t offset =
         kHeaderBytes + description.first_row(block_number) * description.stride();
     const std::uint64_t length = block.rows * description.stride();
-    if (block.rows != description.rows_of_block(block_number) || block.stored.offset != offset ||
+    const auto width = load_le<std::uint8_t>(entry, 37);
+    if (load_le<std::uint32_t>(entry, 28) != block.rows || block.stored.offset != offset ||
         block.stored.length != length || entry[36] != std::byte{0} ||
-        !all_zero(entry.subspan(38, 2)) || !is_width(block.id_width)) {
+        !all_zero(entry.subspan(38, 2)) || !is_width(width)) {
       return "describes a block that cannot be";
     }
-    const std::uint64_t ids_bytes = std::uint64_t{block.rows} * block.id_width;
-    if (block.ids_offset != (block.id_width == 0 ? 0 : ids_at) ||
-        ids_bytes > bytes.size() - ids_at) {
+    const std::uint64_t ids_bytes = std::uint64_t{block.rows} * width;
+    if (block.ids_offset != (width == 0 ? 0 : ids_at) || ids_bytes > bytes.size() - ids_at) {
       return "has ids out of place";
     }
     ids_at += ids_bytes;
@@ -158,12 +158,17 @@ const char* IdPage::fault(std::span<const std::byte> bytes, const Description& d
 
 BlockEntry IdPage::block(std::uint32_t index) const noexcept {
   const auto at = bytes_.subspan(entry_at(index), kBlockEntryBytes);
-  return {.first_id = load_le<std::uint64_t>(at, 0),
-          .stored = {load_le<std::uint64_t>(at, 8), load_le<std::uint32_t>(at, 24)},
-          .checksum = load_le<std::uint64_t>(at, 16),
-          .rows = load_le<std::uint32_t>(at, 28),
-          .ids_offset = load_le<std::uint32_t>(at, 32),
-          .id_width = load_le<std::uint8_t>(at, 37)};
+  BlockEntry block;
+  block.first_id = load_le<std::uint64_t>(at, 0);
+  block.stored = {load_le<std::uint64_t>(at, 8), load_le<std::uint32_t>(at, 24)};
+  block.checksum = load_le<std::uint64_t>(at, 16);
+  block.rows = description_.rows_of_block(number_ * kBlocksPerPage + index);
+  block.ids_offset = load_le<std::uint32_t>(at, 32);
+  block.id_width = load_le<std::uint8_t>(at, 37);
+  const ByteRange ids{block.ids_offset, std::uint64_t{block.rows} * block.id_width};
+  if (!is_width(block.id_width) || !ids.fits(bytes_.size())) block.id_width = 0;
+  block.last_id = block.first_id + delta(block, block.rows - 1);
+  return block;
 }
 
 std::uint64_t IdPage::delta(const BlockEntry& block, std::uint32_t row) const noexcept {

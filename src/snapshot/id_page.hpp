@@ -19,6 +19,7 @@ inline constexpr std::uint64_t kBlockEntryBytes = 40;
 // What a page says of one block.
 struct BlockEntry {
   std::uint64_t first_id = 0;
+  std::uint64_t last_id = 0;
   ByteRange stored;
   std::uint64_t checksum = 0;
   std::uint32_t rows = 0;
@@ -45,7 +46,9 @@ class IdPageBuilder {
 };
 
 // A view of a page that was checked. Nothing here takes a lock, allocates or needs a destructor, so that
-// it may run under the fault guard. Thread-safe.
+// it may run under the fault guard. All bounds come from the description, and what the page says of its ids
+// is compared with them each time it is read: so a map that somebody writes to gives wrong ids at worst.
+// Thread-safe.
 class IdPage {
  public:
   // The most bytes that page `number` can have.
@@ -58,9 +61,12 @@ class IdPage {
                                          const Description& description, std::uint64_t number,
                                          const RootEntry& root) noexcept;
 
-  explicit IdPage(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+  // `bytes` are those of page `number`, as long as its root entry says.
+  IdPage(std::span<const std::byte> bytes, const Description& description,
+         std::uint64_t number) noexcept
+      : bytes_(bytes), description_(description), number_(number) {}
 
-  std::uint32_t blocks() const noexcept { return base::load_le<std::uint32_t>(bytes_, 16); }
+  std::uint32_t blocks() const noexcept { return description_.blocks_of_page(number_); }
   // REQUIRES of all: index < blocks(), row < the block's rows.
   std::uint64_t first_id(std::uint32_t index) const noexcept {
     return base::load_le<std::uint64_t>(bytes_, entry_at(index));
@@ -82,6 +88,8 @@ class IdPage {
   std::uint64_t delta(const BlockEntry& block, std::uint32_t row) const noexcept;
 
   std::span<const std::byte> bytes_;
+  const Description& description_;
+  std::uint64_t number_;
 };
 
 }  // namespace quire::snapshot

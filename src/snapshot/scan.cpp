@@ -19,7 +19,8 @@ Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadO
     const auto checked = core.page(page, options);
     if (checked) {
       QUIRE_CHECK(core.guarded("scan", checked->bytes, [&]() noexcept {
-        index = IdPage(checked->bytes).block_for(position.first_id);
+        const IdPage ids(checked->bytes, core.description(), page);
+        index = ids.block_for(position.first_id);
       }));
     } else if (checked.error().code() != ErrorCode::corrupt) {
       return std::unexpected(checked.error());
@@ -28,13 +29,6 @@ Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadO
   position.block = std::min(page * kBlocksPerPage + index, core.description().blocks());
   position.is_placed = true;
   return {};
-}
-
-Result<SnapshotDamage> damage_of(const SnapshotCore& core, std::uint64_t block,
-                                 const BlockEntry& entry, const ReadOptions& options) {
-  std::uint64_t last_id = 0;
-  QUIRE_CHECK(core.ids(block, entry.rows - 1, {&last_id, 1}, options));
-  return core.damage_of_block(block, entry, last_id);
 }
 
 // The rows of the block whose ids are inside the position's bounds; maybe none.
@@ -71,7 +65,10 @@ Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
     const auto entry = core.entry(position.block, options);
     if (!entry) {
       if (entry.error().code() == ErrorCode::corrupt) {
-        if (damage != nullptr) *damage = core.damage_of_page(page, "is damaged");
+        if (damage != nullptr) {
+          *damage = core.damage_of_page(page, {});
+          damage->what = entry.error().detail();
+        }
         position.block = std::min((page + 1) * kBlocksPerPage, blocks);
       }
       return std::unexpected(entry.error());
@@ -79,9 +76,7 @@ Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
     if (entry->first_id > position.last_id) break;
     auto rows = rows_inside(core, position.block, position, options);
     if (!rows && rows.error().code() != ErrorCode::corrupt) return rows;
-    if (!rows && damage != nullptr) {
-      QUIRE_TRY(*damage, damage_of(core, position.block, *entry, options));
-    }
+    if (!rows && damage != nullptr) *damage = core.damage_of_block(position.block, *entry);
     ++position.block;
     if (!rows || !rows->ids.empty()) return rows;
   }

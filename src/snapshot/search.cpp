@@ -60,8 +60,10 @@ Result<std::vector<std::vector<Neighbour>>> search(const SnapshotCore& core, Vec
                                                    const ProgressCallback& progress,
                                                    const ReadOptions& options) {
   const Description& description = core.description();
-  return vector::nearest(SnapshotRowSupply(core, options), description.element_type,
-                         description.dimension, queries, k, metric, progress);
+  auto found = vector::nearest(SnapshotRowSupply(core, options), description.element_type,
+                               description.dimension, queries, k, metric, progress);
+  if (found) QUIRE_CHECK(core.check_tail("nearest"));
+  return found;
 }
 
 }  // namespace quire::snapshot

@@ -1,9 +1,11 @@
 #include "snapshot/snapshot_core.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/checksum.hpp"
+#include "base/little_endian.hpp"
 #include "base/try.hpp"
 
 namespace quire::snapshot {
@@ -134,10 +136,13 @@ SnapshotCore::SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail&
       tail_(tail),
       root_(std::move(root)),
       info_(info_of(tail_, root_)),
+      tail_checksum_(base::load_le<std::uint64_t>(std::span<const std::byte>(tail_.encode()),
+                                                  kTailBytes - sizeof tail_checksum_)),
       owner_(source::BytesCache::new_owner()) {
   if (is_aligned_memory(*source_, element_size(description().element_type))) {
     checked_pages_ = flags(description().pages());
     checked_blocks_ = flags(description().blocks());
+    tail_checksum_at_ = source_->view(0, 0)->data() + source_->size() - sizeof tail_checksum_;
     return;
   }
   const std::uint64_t block_bytes =
@@ -163,14 +168,33 @@ Error SnapshotCore::fault(const char* operation, const std::byte* address) const
         std::move(error).with_range({offset, source_->size() - std::min(offset, source_->size())});
   }
   return std::move(error).with_detail(
-      "the page cannot be read: the file was cut or its device failed");
+      "this cannot be read any more: the file was cut, or its device failed");
 }
 
 Result<void> SnapshotCore::copy(const char* operation, std::span<const std::byte> bytes,
                                 std::span<std::byte> out) const {
   const std::byte* fault = os::guarded_copy_from(out.data(), bytes.data(), out.size());
   if (fault != nullptr) return std::unexpected(this->fault(operation, fault));
-  return {};
+  return check_tail(operation);
+}
+
+Result<void> SnapshotCore::check_tail(const char* operation) const {
+  if (tail_checksum_at_ == nullptr) return {};
+  std::uint64_t now = 0;
+  const std::byte* fault = os::guarded(tail_checksum_at_, sizeof now, [&]() noexcept {
+    std::memcpy(&now, tail_checksum_at_, sizeof now);
+  });
+  if (fault == nullptr && now == tail_checksum_) return {};
+  return std::unexpected(this->fault(operation, tail_checksum_at_));
+}
+
+Result<void> SnapshotCore::check_time(const char* operation, const ReadOptions& options) const {
+  const bool is_stopped = options.stop.stop_requested();
+  if (!is_stopped && (!options.deadline || std::chrono::steady_clock::now() < *options.deadline)) {
+    return {};
+  }
+  return std::unexpected(Error(is_stopped ? ErrorCode::cancelled : ErrorCode::timeout, operation)
+                             .with_path(source_->name()));
 }
 
 SnapshotDamage SnapshotCore::damage_of_page(std::uint64_t number, std::string_view what) const {
@@ -191,20 +215,19 @@ SnapshotDamage SnapshotCore::damage_of_page(std::uint64_t number, std::string_vi
           .last_id = entry.last_id};
 }
 
-SnapshotDamage SnapshotCore::damage_of_block(std::uint64_t number, const BlockEntry& entry,
-                                             std::uint64_t last_id) const {
+SnapshotDamage SnapshotCore::damage_of_block(std::uint64_t number, const BlockEntry& entry) const {
   const std::uint64_t first = description().first_row(number);
   std::string words = "block ";
   words += std::to_string(number);
   words += " (" + between("rows", first, first + entry.rows - 1);
-  words += ", " + between("ids", entry.first_id, last_id);
+  words += ", " + between("ids", entry.first_id, entry.last_id);
   words += ") has a wrong checksum";
   return {.range = entry.stored,
           .what = std::move(words),
           .first_row = first,
           .rows = entry.rows,
           .first_id = entry.first_id,
-          .last_id = last_id};
+          .last_id = entry.last_id};
 }
 
 Result<void> SnapshotCore::check_page(std::uint64_t number,
@@ -226,16 +249,13 @@ Result<void> SnapshotCore::check_page(std::uint64_t number,
 }
 
 Result<void> SnapshotCore::check_block(std::uint64_t number, const BlockEntry& entry,
-                                       std::span<const std::byte> bytes,
-                                       const ReadOptions& options) const {
+                                       std::span<const std::byte> bytes) const {
   std::uint64_t sum = 0;
   QUIRE_CHECK(guarded("read", bytes, [&]() noexcept {
     sum = base::checksum(bytes, description().salt() + number);
   }));
   if (sum == entry.checksum) return {};
-  std::uint64_t last_id = 0;
-  QUIRE_CHECK(ids(number, entry.rows - 1, {&last_id, 1}, options));
-  SnapshotDamage damage = damage_of_block(number, entry, last_id);
+  SnapshotDamage damage = damage_of_block(number, entry);
   return std::unexpected(Error(ErrorCode::corrupt, "read")
                              .with_path(source_->name())
                              .with_range(damage.range)
@@ -253,6 +273,7 @@ Result<Bytes> SnapshotCore::cached(std::uint64_t key, ByteRange range, const Rea
 }
 
 Result<Checked> SnapshotCore::page(std::uint64_t number, const ReadOptions& options) const {
+  QUIRE_CHECK(check_time("read", options));
   const ByteRange range = root_[number].page;
   if (checked_pages_) {
     QUIRE_TRY(const auto bytes, source_->view(range.offset, range.length));
@@ -262,11 +283,11 @@ Result<Checked> SnapshotCore::page(std::uint64_t number, const ReadOptions& opti
     }
     return Checked{bytes, {}};
   }
-  QUIRE_TRY(Bytes bytes, cache_->get({owner_, kPageKey | number}, options, [&]() -> Result<Bytes> {
-    QUIRE_TRY(Bytes read, source_->read(range.offset, range.length, options));
-    QUIRE_CHECK(check_page(number, read.span()));
-    return read;
-  }));
+  QUIRE_TRY(Bytes bytes, cached(kPageKey | number, range, options, [&]() -> Result<Bytes> {
+              QUIRE_TRY(Bytes read, source_->read(range.offset, range.length, options));
+              QUIRE_CHECK(check_page(number, read.span()));
+              return read;
+            }));
   const auto span = bytes.span();
   return Checked{span, std::move(bytes)};
 }
@@ -275,7 +296,8 @@ Result<BlockEntry> SnapshotCore::entry(std::uint64_t number, const ReadOptions& 
   QUIRE_TRY(const Checked checked, page(number / kBlocksPerPage, options));
   BlockEntry entry;
   QUIRE_CHECK(guarded("read", checked.bytes, [&]() noexcept {
-    entry = IdPage(checked.bytes).block(static_cast<std::uint32_t>(number % kBlocksPerPage));
+    const IdPage page(checked.bytes, description(), number / kBlocksPerPage);
+    entry = page.block(static_cast<std::uint32_t>(number % kBlocksPerPage));
   }));
   return entry;
 }
@@ -284,7 +306,7 @@ Result<void> SnapshotCore::ids(std::uint64_t number, std::uint32_t first,
                                std::span<std::uint64_t> out, const ReadOptions& options) const {
   QUIRE_TRY(const Checked checked, page(number / kBlocksPerPage, options));
   return guarded("read", checked.bytes, [&]() noexcept {
-    const IdPage page(checked.bytes);
+    const IdPage page(checked.bytes, description(), number / kBlocksPerPage);
     const BlockEntry block = page.block(static_cast<std::uint32_t>(number % kBlocksPerPage));
     for (std::uint32_t i = 0; i < out.size(); ++i) out[i] = page.id(block, first + i);
   });
@@ -298,13 +320,14 @@ Result<std::vector<std::uint64_t>> SnapshotCore::ids(std::uint64_t number,
 }
 
 Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& options) const {
+  QUIRE_CHECK(check_time("read", options));
   if (checked_blocks_) {
     const std::uint64_t offset = kHeaderBytes + description().first_row(number) * stride();
     QUIRE_TRY(const auto bytes,
               source_->view(offset, description().rows_of_block(number) * stride()));
     if (checked_blocks_[number].load(std::memory_order_relaxed) == 0) {
       QUIRE_TRY(const BlockEntry wanted, entry(number, options));
-      QUIRE_CHECK(check_block(number, wanted, bytes, options));
+      QUIRE_CHECK(check_block(number, wanted, bytes));
       checked_blocks_[number].store(1, std::memory_order_relaxed);
     }
     return Checked{bytes, {}};
@@ -314,7 +337,7 @@ Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& opt
   QUIRE_TRY(Bytes bytes, cached(number, wanted.stored, options, [&]() -> Result<Bytes> {
               QUIRE_TRY(Bytes read,
                         source_->read(wanted.stored.offset, wanted.stored.length, options));
-              QUIRE_CHECK(check_block(number, wanted, read.span(), options));
+              QUIRE_CHECK(check_block(number, wanted, read.span()));
               const auto address = reinterpret_cast<std::uintptr_t>(read.data());
               if (address % element_size(description().element_type) == 0) return read;
               return Bytes::copy(read.span());
@@ -332,7 +355,7 @@ Result<std::optional<std::uint64_t>> SnapshotCore::find(std::uint64_t id,
   std::uint32_t index = 0;
   std::uint32_t row = 0;
   QUIRE_CHECK(guarded("find", checked.bytes, [&]() noexcept {
-    const IdPage page(checked.bytes);
+    const IdPage page(checked.bytes, description(), number);
     index = page.block_for(id);
     const BlockEntry block = page.block(index);
     row = page.lower_bound(block, id);

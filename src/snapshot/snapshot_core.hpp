@@ -7,6 +7,9 @@
 //   2. Nobody sees bytes of an id page or a block before they were compared with their checksum, and of a
 //      page before its structure was checked. In memory (a source with a view) that is noted once; else it
 //      is done before the bytes go into the cache.
+//   3. Memory may be a map of a file that somebody cuts: then its pages fault, but for the one in which the
+//      file now ends, which reads as zeros behind that. The tail is lost by any cut, and before anything else: so
+//      whoever has read from memory looks whether the tail is still there before he believes it.
 #pragma once
 
 #include <atomic>
@@ -77,15 +80,19 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(std::uint64_t id,
                                                           const ReadOptions& options) const;
 
-  // Calls f() with `bytes` of the source's memory guarded; see os::guarded for what f may do.
-  // Errors: changed.
+  // Calls f() with `bytes`, which may lie in the source's memory, guarded; see os::guarded for what f may
+  // do. Errors: changed.
   template <class F>
   [[nodiscard]] Result<void> guarded(const char* operation, std::span<const std::byte> bytes,
                                      F&& f) const {
     const std::byte* fault = os::guarded(bytes.data(), bytes.size(), std::forward<F>(f));
     if (fault != nullptr) return std::unexpected(this->fault(operation, fault));
-    return {};
+    return check_tail(operation);
   }
+  // Invariant 3; nothing to do for a source that is not memory. Errors: changed.
+  [[nodiscard]] Result<void> check_tail(const char* operation) const;
+  // For between the steps of work in memory. Errors: cancelled, timeout.
+  [[nodiscard]] Result<void> check_time(const char* operation, const ReadOptions& options) const;
   // Copies bytes that may lie in the source's memory. Errors: changed.
   [[nodiscard]] Result<void> copy(const char* operation, std::span<const std::byte> bytes,
                                   std::span<std::byte> out) const;
@@ -94,8 +101,7 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
 
   // What the loss of a page, or of a block, takes away.
   [[nodiscard]] SnapshotDamage damage_of_page(std::uint64_t number, std::string_view what) const;
-  [[nodiscard]] SnapshotDamage damage_of_block(std::uint64_t number, const BlockEntry& entry,
-                                               std::uint64_t last_id) const;
+  [[nodiscard]] SnapshotDamage damage_of_block(std::uint64_t number, const BlockEntry& entry) const;
 
  private:
   SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail& tail,
@@ -103,7 +109,7 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
 
   Result<void> check_page(std::uint64_t number, std::span<const std::byte> bytes) const;
   Result<void> check_block(std::uint64_t number, const BlockEntry& entry,
-                           std::span<const std::byte> bytes, const ReadOptions& options) const;
+                           std::span<const std::byte> bytes) const;
 
   // From the cache, or loaded into it.
   Result<Bytes> cached(std::uint64_t key, ByteRange range, const ReadOptions& options,
@@ -113,6 +119,8 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   const Tail tail_;
   const std::vector<RootEntry> root_;
   SnapshotInfo info_;
+  const std::uint64_t tail_checksum_;
+  const std::byte* tail_checksum_at_ = nullptr;  // in the source's memory
 
   // In memory: 1 once the page or block was found right. Relaxed is enough: what is right does not change,
   // and two threads may both look.

@@ -222,6 +222,15 @@ TEST_F(SnapshotDamageTest, ImpossibleBlockSizesAreRefused) {
   }
 }
 
+TEST_F(SnapshotDamageTest, ASinkThatHoldsBytesAndAnUnknownCodecAreRefused) {
+  MemorySink sink;
+  EXPECT_TRUE(failed_with(ErrorCode::unsupported,
+                          write_snapshot(store_->view(), sink, {.codec = SnapshotCodec{1}})));
+  ASSERT_TRUE(succeeded(sink.append(std::as_bytes(std::span("before")))));
+  EXPECT_TRUE(failed_with(ErrorCode::invalid_argument, write_snapshot(store_->view(), sink)));
+  EXPECT_FALSE(sink.is_committed());
+}
+
 // Fields that lie, under checksums that are right: refused before anything is allocated for them.
 class HostileSnapshotTest : public SnapshotDamageTest {
  protected:

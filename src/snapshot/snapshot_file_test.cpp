@@ -66,6 +66,58 @@ TEST_F(SnapshotFileTest, AMapThatIsCutIsAnErrorAndNoSignal) {
   }
 }
 
+// The page in which the file now ends does not fault: behind the end it reads as zeros.
+TEST_F(SnapshotFileTest, ZerosOfAMapThatIsCutInsideAPageAreNotBelieved) {
+  const auto used = Snapshot::open(path());
+  ASSERT_TRUE(succeeded(used->matrix_bytes()));
+  ASSERT_TRUE(succeeded(used->ids()));
+  std::vector<std::byte> out(kDimension);
+  const std::uint64_t size = used->info().bytes;
+  for (const std::uint64_t cut : {size - 1, size - 300, std::uint64_t{4096 + 100 * kDimension}}) {
+    std::filesystem::resize_file(path(), cut);
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->get(101, out))) << cut;
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->contains(101))) << cut;
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->ids())) << cut;
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->nearest(vector_of(1, kDimension), 3)));
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->scan().next())) << cut;
+    EXPECT_TRUE(failed_with(ErrorCode::changed, used->verify())) << cut;
+  }
+}
+
+// What it gives then is not promised; that it gives something is.
+TEST_F(SnapshotFileTest, AMapWhoseIdsAreOverwrittenCrashesNobody) {
+  for (std::uint64_t id = 10'000; id < 20'000; id += 3) put(id, id);
+  ASSERT_TRUE(succeeded(create_snapshot(store_->view(), path(), {.block_bytes = 4096})));
+  const auto snapshot = Snapshot::open(path());
+  ASSERT_TRUE(succeeded(snapshot->ids()));
+  std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(4096 + snapshot->size() * kDimension));
+  const std::string ones(20'000, '\xff');
+  file.write(ones.data(), static_cast<std::streamsize>(ones.size()));
+  file.close();
+  for (std::uint64_t id = 0; id < 20'000; id += 7) ignore_error(snapshot->find_bytes(id));
+  ignore_error(snapshot->ids());
+  ignore_error(snapshot->nearest(vector_of(1, kDimension), 3));
+  EXPECT_FALSE(snapshot->verify()->ok());
+}
+
+TEST_F(SnapshotFileTest, StopsAndDeadlinesEndWorkInAMapToo) {
+  const auto snapshot = Snapshot::open(path());
+  std::stop_source stop;
+  stop.request_stop();
+  const ReadOptions stopped{.stop = stop.get_token()};
+  const ReadOptions late{.deadline = std::chrono::steady_clock::now()};
+  for (const auto& [options, code] :
+       {std::pair(stopped, ErrorCode::cancelled), std::pair(late, ErrorCode::timeout)}) {
+    EXPECT_TRUE(failed_with(code, snapshot->find_bytes(1, options)));
+    EXPECT_TRUE(failed_with(code, snapshot->ids(options)));
+    EXPECT_TRUE(failed_with(code, snapshot->scan().next(options)));
+    EXPECT_TRUE(failed_with(code, snapshot->verify({}, options)));
+    EXPECT_TRUE(
+        failed_with(code, snapshot->nearest(vector_of(1, kDimension), 3, Metric::l2, {}, options)));
+  }
+}
+
 TEST_F(SnapshotFileTest, AFileThatIsWrittenInPlaceIsChanged) {
   const auto snapshot = open_by_calls();
   ASSERT_TRUE(succeeded(snapshot));

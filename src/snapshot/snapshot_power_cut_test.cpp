@@ -157,6 +157,19 @@ TEST_F(SnapshotPowerCutTest, RestoringLeavesNoStoreOrAWholeOne) {
   EXPECT_EQ(restored(*disk_->power_cut(os::Survivors::none, random_)), model_);
 }
 
+TEST_F(SnapshotPowerCutTest, AFullDiskAtTheLastStepOfARestoreIsGivenBackItsSpace) {
+  const Snapshot snapshot = opened(in_memory(publish(3)));
+  disk_->set_hook([](const os::SimulatedCall& call) {
+    const bool at_manifest = call.path.find("MANIFEST") != std::string::npos;
+    const bool now = at_manifest && call.operation == std::string("write");
+    return os::SimulatedOutcome{.fail_with = now ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space,
+                          SnapshotAccess::restore(*disk_, snapshot, kRestoredPath, {})));
+  disk_->set_hook(nullptr);
+  EXPECT_EQ(*disk_->list(kRestoredPath), std::vector<std::string>{"LOCK"});
+}
+
 TEST_F(SnapshotPowerCutTest, ARestoredStoreGoesOnLikeAnyOther) {
   const Snapshot snapshot = opened(in_memory(publish(3)));
   const auto report = SnapshotAccess::restore(*disk_, snapshot, kRestoredPath,

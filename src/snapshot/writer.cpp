@@ -47,6 +47,16 @@ class Writer {
                                  .with_detail("blocks have 1 byte to 16 MiB, not " +
                                               std::to_string(options_.block_bytes)));
     }
+    if (options_.codec != SnapshotCodec::none) {
+      return std::unexpected(Error(ErrorCode::unsupported, "snapshot")
+                                 .with_path(sink_.name())
+                                 .with_detail("this build has no such codec"));
+    }
+    if (sink_.size() != 0) {
+      return std::unexpected(Error(ErrorCode::invalid_argument, "snapshot")
+                                 .with_path(sink_.name())
+                                 .with_detail("the sink holds bytes already"));
+    }
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     description_ = {.id = vector::random_store_id(),
                     .store_id = state_.identity.id,

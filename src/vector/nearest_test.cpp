@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 
+#include "vector/nearest.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -121,6 +123,41 @@ TEST_F(StoreTest, NaNIsNobodysNeighbour) {
 TEST_F(StoreTest, NearestOfAnEmptyStoreIsEmpty) {
   create();
   EXPECT_TRUE((*store_->view().nearest(vector_of(1, kDimension), 3))[0].empty());
+}
+
+// Rows in memory; one portion cannot be had, for want of memory or for an error.
+class BrokenSupply final : public RowSupply {
+ public:
+  BrokenSupply(std::uint64_t broken, bool throws) : broken_(broken), throws_(throws) {}
+  std::uint64_t most_rows() const override { return portions() * RowPortion::kMostRows; }
+  std::uint64_t portions() const override { return 64; }
+  Result<void> fill(std::uint64_t number, RowPortion& portion) const override {
+    if (number == broken_ && throws_) throw std::bad_alloc();
+    if (number == broken_) return std::unexpected(Error(ErrorCode::io, "read"));
+    portion.rows.fill(row_.data());
+    portion.ids.fill(number);
+    portion.count = RowPortion::kMostRows;
+    return {};
+  }
+  Error fault(std::uint64_t /*number*/, const std::byte* /*address*/) const override {
+    return Error(ErrorCode::changed, "read");
+  }
+
+ private:
+  std::vector<std::byte> row_ = std::vector<std::byte>(1024);
+  std::uint64_t broken_;
+  bool throws_;
+};
+
+TEST(Nearest, APortionThatIsMissingIsAnErrorAndNeverFewerNeighbours) {
+  const std::vector<std::uint8_t> query(1024);
+  for (const std::uint64_t broken : {0U, 1U, 31U, 63U}) {
+    const auto search = [&](bool throws) {
+      return nearest(BrokenSupply(broken, throws), ElementType::u8, 1024, query, 3, Metric::l2, {});
+    };
+    EXPECT_THROW(ignore_error(search(true)), std::bad_alloc) << broken;
+    EXPECT_TRUE(failed_with(ErrorCode::io, search(false))) << broken;
+  }
 }
 
 }  // namespace

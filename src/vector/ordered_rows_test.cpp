@@ -55,5 +55,25 @@ TEST_F(OrderedRowsTest, DoesNotSeeWhatWasWrittenAfterTheView) {
   EXPECT_EQ(state->catalog->versions()[entries[0].version].lsn, 1U);
 }
 
+// As the writer of a snapshot goes over them twice, however many come at once.
+TEST_F(OrderedRowsTest, BeginsAgainAfterRewind) {
+  for (std::uint64_t id = 1; id <= 20; ++id) put(id * 3, id);
+  const auto state = StoreAccess::state(store_->view());
+  for (const std::size_t most : {1U, 7U, 20U, 64U}) {
+    OrderedRows rows(*state, most);
+    for (int pass = 0; pass < 3; ++pass) {
+      std::vector<std::uint64_t> ids;
+      for (auto entries = rows.next(); !entries.empty(); entries = rows.next()) {
+        for (const auto& entry : entries) ids.push_back(entry.id);
+      }
+      EXPECT_EQ(ids, store_->view().ids()) << most << ", pass " << pass;
+      rows.rewind();
+    }
+    EXPECT_FALSE(rows.next().empty());
+    rows.rewind();  // in the middle
+    EXPECT_EQ(rows.next().front().id, 3U);
+  }
+}
+
 }  // namespace
 }  // namespace quire::vector

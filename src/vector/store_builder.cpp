@@ -43,7 +43,8 @@ Result<void> prepare_directory(os::FileSystem& file_system, const std::string& d
 }
 
 Result<void> remove_files(os::FileSystem& file_system, const std::string& directory) {
-  for (const std::string& name : {rows_name(1), slots_name(1), log_name(1)}) {
+  for (const std::string& name :
+       {std::string(kManifestTemporaryName), rows_name(1), slots_name(1), log_name(1)}) {
     auto removed = file_system.remove(os::join_path(directory, name));
     if (!removed && removed.error().code() != ErrorCode::not_found) return removed;
   }
@@ -114,9 +115,14 @@ Result<void> StoreBuilder::finish() {
   // Syncs the directory too, so that every file is there before the manifest says so.
   QUIRE_CHECK(LogWriter::create(*file_system_, directory_, manifest_.identity, manifest_.first_log,
                                 manifest_.checkpoint_lsn + 1));
-  // From here on there may be a store, whatever is returned: its files must stay.
+  // From here on there may be a store, whatever is returned: its files stay, unless it is seen that there
+  // is none.
   finished_ = true;
-  QUIRE_CHECK(replace_manifest(*file_system_, directory_, manifest_));
+  if (auto made = replace_manifest(*file_system_, directory_, manifest_); !made) {
+    const auto manifest = file_system_->info(os::join_path(directory_, kManifestName));
+    finished_ = manifest || manifest.error().code() != ErrorCode::not_found;
+    return made;
+  }
   return file_system_->sync_directory(os::parent_directory(directory_));
 }
 
