@@ -14,28 +14,13 @@
 #include <vector>
 
 #include "base/checksum.hpp"
+#include "bench/scratch.hpp"
 #include "quire/local_source.hpp"
 #include "quire/snapshot.hpp"
 
 namespace {
 
 constexpr std::uint32_t kDimension = 128;
-
-// A directory in the current one that goes with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string pattern = std::filesystem::current_path() / "bench-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // A store with `rows` vectors, and its snapshot; ids that follow one another, or random ones.
 struct Data {

@@ -13,27 +13,12 @@
 #include <random>
 #include <vector>
 
+#include "bench/scratch.hpp"
 #include "quire/vector_store.hpp"
 
 namespace {
 
 constexpr std::uint32_t kDimension = 128;
-
-// A directory in the current one that goes with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string pattern = std::filesystem::current_path() / "bench-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::vector<float> random_rows(std::size_t rows) {
   std::vector<float> matrix(rows * kDimension);
@@ -60,7 +45,7 @@ const quire::VectorStore& store_of(std::uint64_t rows) {
   static std::map<std::uint64_t, quire::VectorStore> stores;
   const auto found = stores.find(rows);
   if (found != stores.end()) return found->second;
-  return stores.emplace(rows, fill(scratch / std::to_string(rows).c_str(), rows)).first->second;
+  return stores.emplace(rows, fill(scratch / std::to_string(rows), rows)).first->second;
 }
 
 void find_random(benchmark::State& state) {
