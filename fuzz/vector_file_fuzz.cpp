@@ -47,7 +47,10 @@ class MemoryFile final : public quire::os::File {
   Result<void> truncate(std::uint64_t) override { return no(); }
   Result<void> start_writeback(quire::ByteRange) override { return no(); }
   Result<quire::os::Mapping> map(quire::os::MapAccess, std::uint64_t) override { return no(); }
+  Result<void> advise(quire::ByteRange, quire::AccessHint) override { return no(); }
+  Result<void> set_permissions(std::uint32_t) override { return no(); }
   Result<void> try_lock(quire::os::LockKind) override { return no(); }
+  Result<void> unlock() override { return no(); }
 
  protected:
   Result<void> do_sync() override { return no(); }

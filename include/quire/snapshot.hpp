@@ -188,9 +188,9 @@ struct SnapshotVerifyReport {
 // An open snapshot. Thread-safe; cheap to copy: copies share what is open.
 //
 // What find(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts the file,
-// touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed` instead, and
-// so does everything of a snapshot that is read through open_file_source. A moved-from one must not be
-// used.
+// touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed` instead (`io`
+// where a device failed), and so does everything of a snapshot that is read through open_file_source. A
+// moved-from one must not be used.
 class QUIRE_EXPORT Snapshot {
  public:
   // Opens what `source`, which is not null, holds, with one read of its end, or two if the index does not fit that.
@@ -267,7 +267,8 @@ class QUIRE_EXPORT Snapshot {
   [[nodiscard]] Result<std::span<const std::byte>> matrix_bytes() const;
 
   // Reads the whole file anew and compares every checksum, whatever was compared before. Damage that it
-  // found is in the report, at most 10,000 places. Progress in bytes.
+  // found is in the report, at most 10,000 places; what the device cannot read (`io`) counts as such. Progress
+  // in bytes.
   [[nodiscard]] Result<SnapshotVerifyReport> verify(const ProgressCallback& progress = {},
                                                     const ReadOptions& options = {}) const;
 
@@ -281,7 +282,8 @@ class QUIRE_EXPORT Snapshot {
 
 struct RestoreSnapshotOptions {
   Durability durability = Durability::power_loss;  // of the store, from then on
-  // Leaves out damaged blocks instead of failing; the report names them.
+  // Leaves out blocks that are damaged, or that the device cannot read, instead of failing; the report names
+  // them.
   bool salvage = false;
   // Ends the work with `cancelled`; there is no store then.
   std::stop_token stop = {};

@@ -25,8 +25,9 @@ Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const
   std::vector<std::byte> block;  // a copy: a mapped file that is cut is an error, and no signal
   while (true) {
     SnapshotDamage damage;
-    auto rows = next_rows(core, position, read, &damage);
-    if (!rows && rows.error().code() == ErrorCode::corrupt && options.salvage) {
+    auto rows = next_rows(core, position, read, options.salvage ? &damage : nullptr);
+    if (!rows && options.salvage &&
+        (rows.error().code() == ErrorCode::corrupt || rows.error().code() == ErrorCode::io)) {
       report.left_out.push_back(std::move(damage));
       continue;
     }

@@ -11,8 +11,10 @@ namespace snapshot {
 
 namespace {
 
-// Finds the block where the scan begins. A damaged page is none's error here: it is met again.
-Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadOptions& options) {
+// Finds the block where the scan begins. A page that is lost is no error here: it is met again.
+template <class IsLost>
+Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadOptions& options,
+                   const IsLost& is_lost) {
   const std::uint64_t page = core.page_for(position.first_id);
   std::uint32_t index = 0;
   if (page < core.root().size()) {
@@ -22,7 +24,7 @@ Result<void> place(const SnapshotCore& core, ScanPosition& position, const ReadO
         const IdPage ids(checked->bytes, core.description(), page);
         index = ids.block_for(position.first_id);
       }));
-    } else if (checked.error().code() != ErrorCode::corrupt) {
+    } else if (!is_lost(checked.error())) {
       return std::unexpected(checked.error());
     }
   }
@@ -58,25 +60,32 @@ Result<SnapshotRows> rows_inside(const SnapshotCore& core, std::uint64_t block,
 Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
                                const ReadOptions& options, SnapshotDamage* damage) {
   const std::uint64_t blocks = core.description().blocks();
-  if (!position.is_placed) QUIRE_CHECK(place(core, position, options));
+  const auto is_lost = [damage](const Error& error) {
+    return error.code() == ErrorCode::corrupt ||
+           (error.code() == ErrorCode::io && damage != nullptr);
+  };
+  if (!position.is_placed) QUIRE_CHECK(place(core, position, options, is_lost));
   while (position.block < blocks) {
     const std::uint64_t page = position.block / kBlocksPerPage;
     if (core.root()[static_cast<std::size_t>(page)].first_id > position.last_id) break;
     const auto entry = core.entry(position.block, options);
     if (!entry) {
-      if (entry.error().code() == ErrorCode::corrupt) {
-        if (damage != nullptr) {
-          *damage = core.damage_of_page(page, {});
-          damage->what = entry.error().detail();
-        }
-        position.block = std::min((page + 1) * kBlocksPerPage, blocks);
+      if (!is_lost(entry.error())) return std::unexpected(entry.error());
+      if (damage != nullptr) {
+        *damage = core.damage_of_page(page, kUnreadable);
+        if (entry.error().code() == ErrorCode::corrupt) damage->what = entry.error().detail();
       }
+      position.block = std::min((page + 1) * kBlocksPerPage, blocks);
       return std::unexpected(entry.error());
     }
     if (entry->first_id > position.last_id) break;
     auto rows = rows_inside(core, position.block, position, options);
-    if (!rows && rows.error().code() != ErrorCode::corrupt) return rows;
-    if (!rows && damage != nullptr) *damage = core.damage_of_block(position.block, *entry);
+    if (!rows && !is_lost(rows.error())) return rows;
+    if (!rows && damage != nullptr) {
+      const bool was_read = rows.error().code() == ErrorCode::corrupt;
+      *damage =
+          core.damage_of_block(position.block, *entry, was_read ? kWrongChecksum : kUnreadable);
+    }
     ++position.block;
     if (!rows || !rows->ids.empty()) return rows;
   }

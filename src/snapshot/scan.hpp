@@ -5,7 +5,8 @@
 
 namespace quire::snapshot {
 
-// As SnapshotScan::next. After `corrupt`, `damage` (if given) says what is left out.
+// As SnapshotScan::next. With `damage` given, what the device cannot read (`io`) is passed over as what is
+// `corrupt` is, and `damage` says what is left out.
 [[nodiscard]] Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
                                              const ReadOptions& options,
                                              SnapshotDamage* damage = nullptr);

@@ -159,16 +159,31 @@ std::uint64_t SnapshotCore::page_for(std::uint64_t id) const noexcept {
                                     root_.begin());
 }
 
-Error SnapshotCore::fault(const char* operation, const std::byte* address) const {
-  Error error(ErrorCode::changed, operation);
-  error = std::move(error).with_path(source_->name());
+bool SnapshotCore::has_tail() const noexcept {
+  if (tail_checksum_at_ == nullptr) return true;
+  std::uint64_t now = 0;
+  const std::byte* fault = os::guarded(tail_checksum_at_, sizeof now, [&]() noexcept {
+    std::memcpy(&now, tail_checksum_at_, sizeof now);
+  });
+  return fault == nullptr && now == tail_checksum_;
+}
+
+Error SnapshotCore::unreadable(ErrorCode code, const char* operation,
+                               const std::byte* address) const {
+  Error error(code, operation);
   if (const auto all = source_->view(0, source_->size())) {
     const auto offset = static_cast<std::uint64_t>(address - all->data());
-    error =
-        std::move(error).with_range({offset, source_->size() - std::min(offset, source_->size())});
+    error = std::move(error).with_range({offset, source_->size() - offset});
   }
-  return std::move(error).with_detail(
-      "this cannot be read any more: the file was cut, or its device failed");
+  return std::move(error)
+      .with_path(source_->name())
+      .with_detail(code == ErrorCode::changed
+                       ? "the file was cut since it was opened"
+                       : "a page of the map cannot be read: its device failed");
+}
+
+Error SnapshotCore::fault(const char* operation, const std::byte* address) const {
+  return unreadable(has_tail() ? ErrorCode::io : ErrorCode::changed, operation, address);
 }
 
 Result<void> SnapshotCore::copy(const char* operation, std::span<const std::byte> bytes,
@@ -179,13 +194,8 @@ Result<void> SnapshotCore::copy(const char* operation, std::span<const std::byte
 }
 
 Result<void> SnapshotCore::check_tail(const char* operation) const {
-  if (tail_checksum_at_ == nullptr) return {};
-  std::uint64_t now = 0;
-  const std::byte* fault = os::guarded(tail_checksum_at_, sizeof now, [&]() noexcept {
-    std::memcpy(&now, tail_checksum_at_, sizeof now);
-  });
-  if (fault == nullptr && now == tail_checksum_) return {};
-  return std::unexpected(this->fault(operation, tail_checksum_at_));
+  if (has_tail()) return {};
+  return std::unexpected(unreadable(ErrorCode::changed, operation, tail_checksum_at_));
 }
 
 Result<void> SnapshotCore::check_time(const char* operation, const ReadOptions& options) const {
@@ -215,13 +225,15 @@ SnapshotDamage SnapshotCore::damage_of_page(std::uint64_t number, std::string_vi
           .last_id = entry.last_id};
 }
 
-SnapshotDamage SnapshotCore::damage_of_block(std::uint64_t number, const BlockEntry& entry) const {
+SnapshotDamage SnapshotCore::damage_of_block(std::uint64_t number, const BlockEntry& entry,
+                                             std::string_view what) const {
   const std::uint64_t first = description().first_row(number);
   std::string words = "block ";
   words += std::to_string(number);
   words += " (" + between("rows", first, first + entry.rows - 1);
   words += ", " + between("ids", entry.first_id, entry.last_id);
-  words += ") has a wrong checksum";
+  words += ") ";
+  words += what;
   return {.range = entry.stored,
           .what = std::move(words),
           .first_row = first,
@@ -239,9 +251,8 @@ Result<void> SnapshotCore::check_page(std::uint64_t number,
     sum = base::checksum(bytes, description().salt() + number);
     if (sum == entry.checksum) wrong = IdPage::fault(bytes, description(), number, entry);
   }));
-  if (sum != entry.checksum) wrong = "has a wrong checksum";
-  if (wrong == nullptr) return {};
-  SnapshotDamage damage = damage_of_page(number, wrong);
+  if (sum == entry.checksum && wrong == nullptr) return {};
+  SnapshotDamage damage = damage_of_page(number, wrong != nullptr ? wrong : kWrongChecksum);
   return std::unexpected(Error(ErrorCode::corrupt, "read")
                              .with_path(source_->name())
                              .with_range(damage.range)
@@ -255,7 +266,7 @@ Result<void> SnapshotCore::check_block(std::uint64_t number, const BlockEntry& e
     sum = base::checksum(bytes, description().salt() + number);
   }));
   if (sum == entry.checksum) return {};
-  SnapshotDamage damage = damage_of_block(number, entry);
+  SnapshotDamage damage = damage_of_block(number, entry, kWrongChecksum);
   return std::unexpected(Error(ErrorCode::corrupt, "read")
                              .with_path(source_->name())
                              .with_range(damage.range)

@@ -31,6 +31,10 @@
 
 namespace quire::snapshot {
 
+// What is wrong with a part, in the words of damage and errors.
+inline constexpr std::string_view kWrongChecksum = "has a wrong checksum";
+inline constexpr std::string_view kUnreadable = "cannot be read";
+
 // Bytes that were checked. `keep` holds them, unless they are the source's own memory.
 struct Checked {
   std::span<const std::byte> bytes;
@@ -81,7 +85,7 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
                                                           const ReadOptions& options) const;
 
   // Calls f() with `bytes`, which may lie in the source's memory, guarded; see os::guarded for what f may
-  // do. Errors: changed.
+  // do. Errors: changed (the file was cut), io (its device failed).
   template <class F>
   [[nodiscard]] Result<void> guarded(const char* operation, std::span<const std::byte> bytes,
                                      F&& f) const {
@@ -93,15 +97,16 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   [[nodiscard]] Result<void> check_tail(const char* operation) const;
   // For between the steps of work in memory. Errors: cancelled, timeout.
   [[nodiscard]] Result<void> check_time(const char* operation, const ReadOptions& options) const;
-  // Copies bytes that may lie in the source's memory. Errors: changed.
+  // Copies bytes that may lie in the source's memory. Errors: as guarded.
   [[nodiscard]] Result<void> copy(const char* operation, std::span<const std::byte> bytes,
                                   std::span<std::byte> out) const;
-  // The error for an address of the source's memory that cannot be read.
+  // The error for an address of the source's memory that faulted: changed, or io.
   [[nodiscard]] Error fault(const char* operation, const std::byte* address) const;
 
   // What the loss of a page, or of a block, takes away.
   [[nodiscard]] SnapshotDamage damage_of_page(std::uint64_t number, std::string_view what) const;
-  [[nodiscard]] SnapshotDamage damage_of_block(std::uint64_t number, const BlockEntry& entry) const;
+  [[nodiscard]] SnapshotDamage damage_of_block(std::uint64_t number, const BlockEntry& entry,
+                                               std::string_view what) const;
 
  private:
   SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail& tail,
@@ -110,6 +115,8 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   Result<void> check_page(std::uint64_t number, std::span<const std::byte> bytes) const;
   Result<void> check_block(std::uint64_t number, const BlockEntry& entry,
                            std::span<const std::byte> bytes) const;
+  bool has_tail() const noexcept;
+  Error unreadable(ErrorCode code, const char* operation, const std::byte* address) const;
 
   // From the cache, or loaded into it.
   Result<Bytes> cached(std::uint64_t key, ByteRange range, const ReadOptions& options,

@@ -1,7 +1,10 @@
 // Verifying a snapshot: reads the whole file anew, part by part, and compares every checksum.
 #include <algorithm>
 #include <cstring>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
@@ -40,6 +43,17 @@ class Verifier {
     report_.damaged.push_back({.range = range, .what = std::move(what)});
   }
 
+  // True if the device cannot give the bytes: that is damage, and found.
+  static bool is_unreadable(const Error& error) { return error.code() == ErrorCode::io; }
+
+  Result<void> note_unreadable(const Error& error, ByteRange range, std::string part) {
+    if (!is_unreadable(error)) return std::unexpected(error);
+    part += ' ';
+    part += kUnreadable;
+    add(range, std::move(part));
+    return {};
+  }
+
   // The bytes of a range, read anew into a buffer that the next call takes over.
   Result<std::span<const std::byte>> read(ByteRange range) {
     buffer_.resize(static_cast<std::size_t>(range.length));
@@ -63,8 +77,9 @@ class Verifier {
 
   Result<void> check_header() {
     const ByteRange range{0, kHeaderBytes};
-    QUIRE_TRY(const auto bytes, read(range));
-    const auto header = decode_header(bytes, core_.source().name());
+    const auto bytes = read(range);
+    if (!bytes) return note_unreadable(bytes.error(), range, "the header");
+    const auto header = decode_header(*bytes, core_.source().name());
     if (!header) {
       add(range, header.error().detail());
     } else if (*header != core_.description()) {
@@ -76,45 +91,56 @@ class Verifier {
   Result<void> check_page(std::uint64_t number) {
     const RootEntry& root = core_.root()[static_cast<std::size_t>(number)];
     const Description& description = core_.description();
-    // A copy: the buffer is needed for the blocks.
-    QUIRE_TRY(const auto read_page, read(root.page));
-    const std::vector<std::byte> bytes(read_page.begin(), read_page.end());
-    const char* wrong = "has a wrong checksum";
-    if (base::checksum(bytes, description.salt() + number) == root.checksum) {
-      wrong = IdPage::fault(bytes, description, number, root);
+    const auto in_buffer = read(root.page);
+    if (!in_buffer) {
+      if (!is_unreadable(in_buffer.error())) return std::unexpected(in_buffer.error());
+      report_.damaged.push_back(core_.damage_of_page(number, kUnreadable));
+      return {};
     }
-    if (wrong != nullptr) {
-      report_.damaged.push_back(core_.damage_of_page(number, wrong));
+    // A copy: the buffer is needed for the blocks.
+    const std::vector<std::byte> bytes(in_buffer->begin(), in_buffer->end());
+    const bool is_right = base::checksum(bytes, description.salt() + number) == root.checksum;
+    const char* fault = is_right ? IdPage::fault(bytes, description, number, root) : nullptr;
+    if (!is_right || fault != nullptr) {
+      report_.damaged.push_back(core_.damage_of_page(number, is_right ? fault : kWrongChecksum));
       return {};
     }
     const IdPage page(bytes, description, number);
     for (std::uint32_t i = 0; i < page.blocks() && !full(); ++i) {
-      const BlockEntry entry = page.block(i);
-      const std::uint64_t block_number = number * kBlocksPerPage + i;
-      QUIRE_TRY(const std::uint64_t sum,
-                checksum_of(entry.stored, description.salt() + block_number));
-      ++report_.blocks;
-      if (sum == entry.checksum) {
-        report_.rows += entry.rows;
-      } else {
-        report_.damaged.push_back(core_.damage_of_block(block_number, entry));
-      }
-      tell(entry.stored.end());
+      QUIRE_CHECK(check_block(number * kBlocksPerPage + i, page.block(i)));
     }
+    return {};
+  }
+
+  Result<void> check_block(std::uint64_t number, const BlockEntry& entry) {
+    const auto sum = checksum_of(entry.stored, core_.description().salt() + number);
+    if (!sum && !is_unreadable(sum.error())) return std::unexpected(sum.error());
+    ++report_.blocks;
+    if (sum && *sum == entry.checksum) {
+      report_.rows += entry.rows;
+    } else {
+      report_.damaged.push_back(
+          core_.damage_of_block(number, entry, sum ? kWrongChecksum : kUnreadable));
+    }
+    tell(entry.stored.end());
     return {};
   }
 
   // Root and tail were right when the snapshot was opened; are they still?
   Result<void> check_end() {
     const Tail& tail = core_.tail();
-    QUIRE_TRY(const auto root, read(tail.root_range()));
-    if (base::checksum(root, core_.description().salt()) != tail.root_checksum) {
+    const auto root = read(tail.root_range());
+    if (!root) {
+      QUIRE_CHECK(note_unreadable(root.error(), tail.root_range(), "the root"));
+    } else if (base::checksum(*root, core_.description().salt()) != tail.root_checksum) {
       add(tail.root_range(), "the root's checksum is wrong");
     }
     const ByteRange range{tail.file_size() - kTailBytes, kTailBytes};
-    QUIRE_TRY(const auto bytes, read(range));
+    const auto bytes = read(range);
     const auto expected = tail.encode();
-    if (std::memcmp(bytes.data(), expected.data(), expected.size()) != 0) {
+    if (!bytes) {
+      QUIRE_CHECK(note_unreadable(bytes.error(), range, "the tail"));
+    } else if (std::memcmp(bytes->data(), expected.data(), expected.size()) != 0) {
       add(range, "the tail is not what it was when the snapshot was opened");
     }
     return {};
