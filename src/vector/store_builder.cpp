@@ -26,6 +26,11 @@ Result<void> prepare_directory(os::FileSystem& file_system, const std::string& d
   auto made = file_system.make_directory(directory);
   if (made) return {};
   if (made.error().code() != ErrorCode::exists) return made;
+  if (const auto info = file_system.info(directory);
+      info && info->kind != os::FileKind::directory) {
+    return std::unexpected(
+        error_at(ErrorCode::exists, directory, "there is a file here, and no directory"));
+  }
   QUIRE_TRY(const auto names, file_system.list(directory));
   const std::array<std::string, 5> ours{kLockName, kManifestTemporaryName, rows_name(1),
                                         slots_name(1), log_name(1)};

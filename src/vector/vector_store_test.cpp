@@ -255,6 +255,9 @@ TEST_F(StoreTest, RefusesToCreateOverSomething) {
   ASSERT_TRUE(succeeded(disk_->open("/home/letter.txt", os::OpenMode::create_new, 0644)));
   EXPECT_TRUE(
       failed_with(ErrorCode::exists, StoreAccess::create(*disk_, "/home", {.dimension = 4})));
+  const auto refused = StoreAccess::create(*disk_, "/home/letter.txt", {.dimension = 4});
+  ASSERT_TRUE(failed_with(ErrorCode::exists, refused));
+  EXPECT_NE(refused.error().message().find("a file here"), std::string::npos);
 }
 
 TEST_F(StoreTest, RefusesWhatIsNoStore) {
