@@ -1,16 +1,14 @@
 // quire restore: a store made of a snapshot.
 #include <chrono>
 #include <memory>
-#include <stop_token>
 
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/damage.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
-#include "cli/progress.hpp"
+#include "cli/stoppable_progress.hpp"
 #include "cli/wording.hpp"
 #include "quire/snapshot.hpp"
 
@@ -26,20 +24,14 @@ struct Arguments {
 
 Outcome<RestoreReport> make_store(const Arguments& arguments) {
   QUIRE_TRY(const Snapshot snapshot, open_snapshot_for_scan(arguments.file));
-  InterruptGuard interrupt;
-  Progress progress("restoring", "row");
-  std::stop_source stop;
-  const auto tell = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update(done, total);
-    if (interrupt.requested()) stop.request_stop();
-  };
+  StoppableProgress progress("restoring");
   auto made = restore_snapshot(snapshot, arguments.directory,
                                {.durability = arguments.durability.value_or(Durability::power_loss),
                                 .salvage = arguments.salvage,
-                                .stop = stop.get_token(),
-                                .progress = tell});
+                                .stop = progress.token(),
+                                .progress = progress.callback()});
   if (!made && made.error().code() == ErrorCode::cancelled) {
-    return fail(interrupt.exit_status(), "restore: interrupted; no store was made");
+    return fail(progress.exit_status(), "restore: interrupted; no store was made");
   }
   return from_store(std::move(made));
 }

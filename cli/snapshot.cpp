@@ -3,15 +3,13 @@
 
 #include <chrono>
 #include <memory>
-#include <stop_token>
 
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
-#include "cli/progress.hpp"
+#include "cli/stoppable_progress.hpp"
 #include "cli/wording.hpp"
 
 namespace quire::cli {
@@ -30,22 +28,16 @@ struct Arguments {
 Outcome<SnapshotInfo> publish(const Arguments& arguments) {
   QUIRE_CHECK(refuse_snapshot(arguments.directory));
   QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
-  InterruptGuard interrupt;
-  Progress progress("publishing", "row");
-  std::stop_source stop;
-  const auto tell = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update(done, total);
-    if (interrupt.requested()) stop.request_stop();
-  };
+  StoppableProgress progress("publishing");
   auto made =
       create_snapshot(store.view(), arguments.file,
                       {.codec = arguments.codec.value_or(SnapshotCodec::none),
                        .block_bytes = static_cast<std::uint32_t>(arguments.block_bytes),
-                       .stop = stop.get_token(),
-                       .progress = tell},
+                       .stop = progress.token(),
+                       .progress = progress.callback()},
                       {.if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace});
   if (!made && made.error().code() == ErrorCode::cancelled) {
-    return fail(interrupt.exit_status(), "snapshot create: interrupted; no snapshot was made");
+    return fail(progress.exit_status(), "snapshot create: interrupted; no snapshot was made");
   }
   return from_store(std::move(made));
 }

@@ -11,6 +11,7 @@
 #include "quire/local_source.hpp"
 #include "snapshot/format.hpp"
 #include "snapshot/id_page.hpp"
+#include "snapshot/memory_backends_fixture.hpp"
 #include "vector/store_access.hpp"
 
 namespace {
@@ -19,7 +20,6 @@ using quire::base::checksum;
 using quire::base::load_le;
 using quire::base::store_le;
 using namespace quire::snapshot;  // NOLINT(google-build-using-namespace): a program of its own
-using Content = std::vector<std::byte>;
 
 constexpr std::uint32_t kDimension = 4;
 constexpr std::size_t kRows = 140;
@@ -27,41 +27,6 @@ constexpr std::size_t kRows = 140;
 void check(bool condition) {
   if (!condition) std::abort();
 }
-
-class Sink final : public quire::ByteSink {
- public:
-  explicit Sink(Content& content) : ByteSink("fuzz"), content_(content) {}
-
- private:
-  quire::Result<void> do_append(std::span<const std::byte> bytes) override {
-    content_.insert(content_.end(), bytes.begin(), bytes.end());
-    return {};
-  }
-  quire::Result<void> do_commit() override { return {}; }
-
-  Content& content_;
-};
-
-// Reads by copying, as from elsewhere.
-class Fetched final : public quire::ByteSource {
- public:
-  explicit Fetched(const Content& content)
-      : ByteSource("fuzz", content.size(), {quire::IdentityStrength::strong, "1"}),
-        content_(content) {}
-
- private:
-  quire::Result<quire::Bytes> do_read(quire::ByteRange range,
-                                      const quire::ReadOptions& /*options*/) const override {
-    return quire::Bytes::copy(std::span(content_).subspan(range.offset, range.length));
-  }
-  quire::Result<void> do_read_into(std::uint64_t offset, std::span<std::byte> out,
-                                   const quire::ReadOptions& /*options*/) const override {
-    std::ranges::copy(std::span(content_).subspan(offset, out.size()), out.begin());
-    return {};
-  }
-
-  const Content& content_;
-};
 
 // Two id pages: ids that follow one another, and ids with gaps of each width.
 const Content& seed() {
@@ -75,10 +40,9 @@ const Content& seed() {
     for (std::uint64_t i = 0; i < kRows; ++i) ids.push_back(i < 70 ? i : i * i * i * i * i * i);
     const std::vector<std::uint8_t> rows(kRows * kDimension, 7);
     check(store->put_batch(ids, rows).has_value());
-    auto* made = new Content;
-    Sink sink(*made);
+    MemorySink sink;
     check(quire::write_snapshot(store->view(), sink, {.block_bytes = 2 * kDimension}).has_value());
-    return made;
+    return new Content(sink.content());
   }();
   return *content;
 }
@@ -150,7 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 0 && data[0] == 'Q') {  // now and then the input itself, as a file
     const auto* bytes = reinterpret_cast<const std::byte*>(data);
     const Content content(bytes, bytes + size);
-    read_all(std::make_shared<const Fetched>(content));
+    read_all(std::make_shared<const FetchedSource>(content));
     return 0;
   }
   Content content = seed();
@@ -164,7 +128,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if ((data[3] & 1U) == 0) seal(content, parts);
   }
   if (size == 3) content.resize(content.size() - std::min<std::size_t>(content.size(), data[0]));
-  read_all(std::make_shared<const Fetched>(content));
+  read_all(std::make_shared<const FetchedSource>(content));
   read_all(quire::memory_source(quire::Bytes::copy(content)));
   return 0;
 }

@@ -106,6 +106,11 @@ class QUIRE_EXPORT ByteSource : public std::enable_shared_from_this<ByteSource> 
     return std::span<const std::byte>(memory_ + offset, length);
   }
 
+  // `cancelled` or `timeout`, if it is time to give up; for use between the steps of a long read, and of
+  // work on what `view` gave.
+  [[nodiscard]] Result<void> check_time(const char* operation, ByteRange range,
+                                        const ReadOptions& options) const;
+
   // Says how a range will be read. Never changes what is read; ranges past the end are cut.
   void hint(ByteRange range, AccessHint access) const;
 
@@ -136,8 +141,6 @@ class QUIRE_EXPORT ByteSource : public std::enable_shared_from_this<ByteSource> 
 
   // Offers the object as memory; before the source is shared.
   void offer_view(const std::byte* memory) noexcept { memory_ = memory; }
-  // `cancelled` or `timeout`, if it is time to give up; for use between the steps of a long read.
-  Result<void> check_time(const char* operation, ByteRange range, const ReadOptions& options) const;
 
  private:
   Result<void> check(const char* operation, ByteRange range, const ReadOptions& options) const;

@@ -39,10 +39,6 @@ bool has_magic(std::span<const std::byte> bytes, std::string_view magic) noexcep
   return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
-bool all_zero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
-
 // What header and tail begin and end with.
 void seal(std::span<std::byte> bytes, std::string_view magic, const Description& description) {
   std::memcpy(bytes.data(), magic.data(), magic.size());
@@ -140,6 +136,10 @@ class Decoder {
 };
 
 }  // namespace
+
+bool all_zero(std::span<const std::byte> bytes) noexcept {
+  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
 
 bool has_header_magic(std::span<const std::byte> bytes) noexcept {
   return has_magic(bytes, kHeaderMagic);

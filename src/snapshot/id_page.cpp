@@ -24,13 +24,6 @@ bool is_width(std::uint8_t width) noexcept {
   return width == 0 || width == 2 || width == 4 || width == 8;
 }
 
-bool all_zero(std::span<const std::byte> bytes) noexcept {
-  for (const std::byte byte : bytes) {
-    if (byte != std::byte{0}) return false;
-  }
-  return true;
-}
-
 // The first of `rows` ascending integers that is not below `wanted`, without a branch that depends on
 // them: which way such a search goes cannot be predicted.
 template <class T>

@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,11 +25,10 @@ Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const
   RestoreReport report;
   std::vector<std::byte> block;  // a copy: a mapped file that is cut is an error, and no signal
   while (true) {
-    SnapshotDamage damage;
-    auto rows = next_rows(core, position, read, options.salvage ? &damage : nullptr);
-    if (!rows && options.salvage &&
-        (rows.error().code() == ErrorCode::corrupt || rows.error().code() == ErrorCode::io)) {
-      report.left_out.push_back(std::move(damage));
+    std::optional<SnapshotDamage> left_out;
+    auto rows = next_rows(core, position, read, options.salvage ? &left_out : nullptr);
+    if (left_out) {
+      report.left_out.push_back(*std::move(left_out));
       continue;
     }
     if (!rows) return std::unexpected(std::move(rows).error());

@@ -58,12 +58,14 @@ Result<SnapshotRows> rows_inside(const SnapshotCore& core, std::uint64_t block,
 }  // namespace
 
 Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
-                               const ReadOptions& options, SnapshotDamage* damage) {
+                               const ReadOptions& options,
+                               std::optional<SnapshotDamage>* left_out) {
   const std::uint64_t blocks = core.description().blocks();
-  const auto is_lost = [damage](const Error& error) {
+  const auto is_lost = [left_out](const Error& error) {
     return error.code() == ErrorCode::corrupt ||
-           (error.code() == ErrorCode::io && damage != nullptr);
+           (error.code() == ErrorCode::io && left_out != nullptr);
   };
+  if (left_out != nullptr) left_out->reset();
   if (!position.is_placed) QUIRE_CHECK(place(core, position, options, is_lost));
   while (position.block < blocks) {
     const std::uint64_t page = position.block / kBlocksPerPage;
@@ -71,9 +73,9 @@ Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
     const auto entry = core.entry(position.block, options);
     if (!entry) {
       if (!is_lost(entry.error())) return std::unexpected(entry.error());
-      if (damage != nullptr) {
-        *damage = core.damage_of_page(page, kUnreadable);
-        if (entry.error().code() == ErrorCode::corrupt) damage->what = entry.error().detail();
+      if (left_out != nullptr) {
+        *left_out = core.damage_of_page(page, kUnreadable);
+        if (entry.error().code() == ErrorCode::corrupt) (*left_out)->what = entry.error().detail();
       }
       position.block = std::min((page + 1) * kBlocksPerPage, blocks);
       return std::unexpected(entry.error());
@@ -81,9 +83,9 @@ Result<SnapshotRows> next_rows(const SnapshotCore& core, ScanPosition& position,
     if (entry->first_id > position.last_id) break;
     auto rows = rows_inside(core, position.block, position, options);
     if (!rows && !is_lost(rows.error())) return rows;
-    if (!rows && damage != nullptr) {
+    if (!rows && left_out != nullptr) {
       const bool was_read = rows.error().code() == ErrorCode::corrupt;
-      *damage =
+      *left_out =
           core.damage_of_block(position.block, *entry, was_read ? kWrongChecksum : kUnreadable);
     }
     ++position.block;

@@ -1,6 +1,5 @@
 #include "quire/snapshot.hpp"
 
-#include <array>
 #include <utility>
 
 #include "base/try.hpp"

@@ -1,7 +1,6 @@
 #include "snapshot/snapshot_core.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "base/checksum.hpp"
@@ -198,15 +197,6 @@ Result<void> SnapshotCore::check_tail(const char* operation) const {
   return std::unexpected(unreadable(ErrorCode::changed, operation, tail_checksum_at_));
 }
 
-Result<void> SnapshotCore::check_time(const char* operation, const ReadOptions& options) const {
-  const bool is_stopped = options.stop.stop_requested();
-  if (!is_stopped && (!options.deadline || std::chrono::steady_clock::now() < *options.deadline)) {
-    return {};
-  }
-  return std::unexpected(Error(is_stopped ? ErrorCode::cancelled : ErrorCode::timeout, operation)
-                             .with_path(source_->name()));
-}
-
 SnapshotDamage SnapshotCore::damage_of_page(std::uint64_t number, std::string_view what) const {
   const RootEntry& entry = root_[number];
   const std::uint64_t first = description().first_row(number * kBlocksPerPage);
@@ -284,8 +274,8 @@ Result<Bytes> SnapshotCore::cached(std::uint64_t key, ByteRange range, const Rea
 }
 
 Result<Checked> SnapshotCore::page(std::uint64_t number, const ReadOptions& options) const {
-  QUIRE_CHECK(check_time("read", options));
   const ByteRange range = root_[number].page;
+  QUIRE_CHECK(source_->check_time("read", range, options));
   if (checked_pages_) {
     QUIRE_TRY(const auto bytes, source_->view(range.offset, range.length));
     if (checked_pages_[number].load(std::memory_order_relaxed) == 0) {
@@ -331,11 +321,11 @@ Result<std::vector<std::uint64_t>> SnapshotCore::ids(std::uint64_t number,
 }
 
 Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& options) const {
-  QUIRE_CHECK(check_time("read", options));
   if (checked_blocks_) {
-    const std::uint64_t offset = kHeaderBytes + description().first_row(number) * stride();
-    QUIRE_TRY(const auto bytes,
-              source_->view(offset, description().rows_of_block(number) * stride()));
+    const ByteRange range{kHeaderBytes + description().first_row(number) * stride(),
+                          description().rows_of_block(number) * stride()};
+    QUIRE_CHECK(source_->check_time("read", range, options));
+    QUIRE_TRY(const auto bytes, source_->view(range.offset, range.length));
     if (checked_blocks_[number].load(std::memory_order_relaxed) == 0) {
       QUIRE_TRY(const BlockEntry wanted, entry(number, options));
       QUIRE_CHECK(check_block(number, wanted, bytes));

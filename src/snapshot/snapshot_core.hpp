@@ -95,8 +95,6 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   }
   // Invariant 3; nothing to do for a source that is not memory. Errors: changed.
   [[nodiscard]] Result<void> check_tail(const char* operation) const;
-  // For between the steps of work in memory. Errors: cancelled, timeout.
-  [[nodiscard]] Result<void> check_time(const char* operation, const ReadOptions& options) const;
   // Copies bytes that may lie in the source's memory. Errors: as guarded.
   [[nodiscard]] Result<void> copy(const char* operation, std::span<const std::byte> bytes,
                                   std::span<std::byte> out) const;

@@ -63,11 +63,11 @@ class Verifier {
 
   // Of the bytes of a range: where they lie, if they are memory.
   Result<std::uint64_t> checksum_of(ByteRange range, std::uint64_t seed) {
-    QUIRE_CHECK(core_.check_time("verify", options_));
     if (!core_.source().has_view()) {
       QUIRE_TRY(const auto bytes, read(range));
       return base::checksum(bytes, seed);
     }
+    QUIRE_CHECK(core_.source().check_time("verify", range, options_));
     QUIRE_TRY(const auto bytes, core_.source().view(range.offset, range.length));
     std::uint64_t sum = 0;
     QUIRE_CHECK(

@@ -1,0 +1,70 @@
+// A sink and a source in memory, for the tests and the fuzzer of snapshots.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "quire/byte_sink.hpp"
+#include "quire/byte_source.hpp"
+
+namespace quire::snapshot {
+
+using Content = std::vector<std::byte>;
+
+// Keeps what is appended.
+class MemorySink final : public ByteSink {
+ public:
+  MemorySink() : ByteSink("memory") {}
+  const Content& content() const { return content_; }
+  bool is_committed() const { return is_committed_; }
+  // Fails with no_space once it would hold more.
+  void set_limit(std::size_t bytes) { limit_ = bytes; }
+
+ private:
+  Result<void> do_append(std::span<const std::byte> bytes) override {
+    if (content_.size() + bytes.size() > limit_) {
+      return std::unexpected(Error(ErrorCode::no_space, "write"));
+    }
+    content_.insert(content_.end(), bytes.begin(), bytes.end());
+    return {};
+  }
+  Result<void> do_commit() override {
+    is_committed_ = true;
+    return {};
+  }
+
+  Content content_;
+  std::size_t limit_ = SIZE_MAX;
+  bool is_committed_ = false;
+};
+
+// Memory that must be fetched, as a remote object: it has no view, and counts its reads.
+class FetchedSource final : public ByteSource {
+ public:
+  explicit FetchedSource(Content content)
+      : ByteSource("fetched", content.size(), {IdentityStrength::strong, "1"}),
+        content_(std::move(content)) {}
+  int reads() const { return reads_; }
+
+ private:
+  Result<Bytes> do_read(ByteRange range, const ReadOptions& /*options*/) const override {
+    ++reads_;
+    return Bytes::copy(std::span(content_).subspan(range.offset, range.length));
+  }
+  Result<void> do_read_into(std::uint64_t offset, std::span<std::byte> out,
+                            const ReadOptions& /*options*/) const override {
+    ++reads_;
+    std::ranges::copy(std::span(content_).subspan(offset, out.size()), out.begin());
+    return {};
+  }
+
+  const Content content_;
+  mutable std::atomic<int> reads_ = 0;
+};
+
+}  // namespace quire::snapshot
