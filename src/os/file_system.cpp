@@ -39,6 +39,27 @@ SyncFailures& sync_failures() {
 
 }  // namespace
 
+Result<Mapping> File::map_window(MapAccess /*access*/, ByteRange window) {
+  return cannot("map", window);
+}
+
+Result<void> File::punch_hole(ByteRange range) { return cannot("punch_hole", range); }
+
+Result<void> File::allocate_ahead(ByteRange range) { return cannot("allocate", range); }
+
+Result<std::uint64_t> File::copy_from(File& /*source*/, ByteRange range) {
+  return cannot("copy", range);
+}
+
+Result<std::unique_ptr<File>> File::reopen(OpenMode /*mode*/) { return cannot("open", {}); }
+
+Result<int> File::duplicate_descriptor() { return cannot("duplicate", {}); }
+
+std::unexpected<Error> File::cannot(const char* operation, ByteRange range) const {
+  return std::unexpected(
+      Error(ErrorCode::unsupported, operation).with_path(path_).with_range(range));
+}
+
 Result<void> File::remember_failure(Result<void> result) {
   if (!result) sync_failures().add(id_);
   return result;

@@ -92,6 +92,23 @@ class File {
   [[nodiscard]] virtual Result<void> set_permissions(std::uint32_t permissions) = 0;
   // Maps the file; see Mapping::map_file. `reserve` of at least the file's size.
   [[nodiscard]] virtual Result<Mapping> map(MapAccess access, std::uint64_t reserve) = 0;
+  // Maps a part of it that does not change; see Mapping::map_window.
+  [[nodiscard]] virtual Result<Mapping> map_window(MapAccess access, ByteRange window);
+  // Gives the space of the range back; it reads as zeros. The size stays. Errors: unsupported.
+  [[nodiscard]] virtual Result<void> punch_hole(ByteRange range);
+  // Gives disk space to the range, which may lie behind the end, and leaves the size. What lies behind
+  // the end goes back with `truncate`, also to the size it has. Errors: no_space, unsupported.
+  [[nodiscard]] virtual Result<void> allocate_ahead(ByteRange range);
+  // Copies the range of `source` to the same offsets of this file inside the system, which shares the
+  // blocks where it can. Returns how many bytes; fewer than asked at the source's end or where the
+  // system stops short, none at its end. Errors: unsupported (not between these two), no_space.
+  [[nodiscard]] virtual Result<std::uint64_t> copy_from(File& source, ByteRange range);
+  // The same file opened once more, whatever is at its path now. Errors: permission, unsupported.
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> reopen(OpenMode mode);
+  // The system's descriptor, borrowed; -1 where there is none.
+  [[nodiscard]] virtual int descriptor() const noexcept { return -1; }
+  // Another descriptor of the same opening, for the caller to close. Errors: capacity, unsupported.
+  [[nodiscard]] virtual Result<int> duplicate_descriptor();
   // Takes an advisory lock on the whole file that lives as long as this handle (an open file
   // description lock: other handles of this process are kept out too). Errors: busy.
   [[nodiscard]] virtual Result<void> try_lock(LockKind kind) = 0;
@@ -123,6 +140,7 @@ class File {
 
  private:
   Result<void> remember_failure(Result<void> result);
+  std::unexpected<Error> cannot(const char* operation, ByteRange range) const;
 
   const std::string path_;
   const FileId id_;
@@ -161,6 +179,13 @@ class FileSystem {
 
 // The operating system's. Lives as long as the process.
 [[nodiscard]] FileSystem& real_file_system();
+
+// The file of a descriptor, opened once more: an opening of its own learns of failed syncs by itself.
+// Named after its path at this moment. Errors: invalid_argument (no descriptor of a regular file),
+// permission (it was not opened for this, or may not be any more), unsupported (no /proc).
+[[nodiscard]] Result<std::unique_ptr<File>> open_descriptor(int descriptor, OpenMode mode);
+// A file without a name, of zeros, in memory that processes can share. Errors: capacity, no_space.
+[[nodiscard]] Result<std::unique_ptr<File>> create_memory_file(std::uint64_t size);
 
 // The directory part of a path: "." where it has none.
 [[nodiscard]] std::string parent_directory(const std::string& path);

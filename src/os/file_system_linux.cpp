@@ -75,6 +75,20 @@ int advice_for(AccessHint access) {
   return POSIX_FADV_NORMAL;
 }
 
+// Takes over a descriptor that was just opened; closes it if it is no regular file's.
+Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path);
+// Opens the file of a descriptor once more.
+Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
+                                                const std::string& path);
+
+int open_flags(OpenMode mode) {
+  // O_NONBLOCK: opening a FIFO must not wait for its other end before it is refused.
+  int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  flags |= mode == OpenMode::read ? O_RDONLY : O_RDWR;
+  if (mode == OpenMode::create_new) flags |= O_CREAT | O_EXCL;
+  return flags;
+}
+
 class LinuxFile final : public File {
  public:
   LinuxFile(std::string path, FileId id, int descriptor)
@@ -127,16 +141,7 @@ class LinuxFile final : public File {
     return space;
   }
 
-  Result<void> allocate(ByteRange range) override {
-    if (range.empty()) return {};
-    if (!range.fits(kMaxOffset)) return past_limit("allocate", range.offset, range);
-    const int result = retry_interrupted([&] {
-      return ::fallocate(descriptor_, 0, static_cast<off_t>(range.offset),
-                         static_cast<off_t>(range.length));
-    });
-    if (result != 0) return failed("allocate", range);
-    return {};
-  }
+  Result<void> allocate(ByteRange range) override { return allocate_with("allocate", 0, range); }
 
   Result<void> truncate(std::uint64_t size) override {
     if (size > kMaxOffset) return past_limit("truncate", size, ByteRange{});
@@ -171,6 +176,44 @@ class LinuxFile final : public File {
       return fail("set_permissions", path());
     }
     return {};
+  }
+
+  Result<Mapping> map_window(MapAccess access, ByteRange window) override {
+    return Mapping::map_window(descriptor_, access, window);
+  }
+
+  Result<void> punch_hole(ByteRange range) override {
+    return allocate_with("punch_hole", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range);
+  }
+
+  Result<void> allocate_ahead(ByteRange range) override {
+    return allocate_with("allocate", FALLOC_FL_KEEP_SIZE, range);
+  }
+
+  Result<std::uint64_t> copy_from(File& source, ByteRange range) override {
+    if (!range.fits(kMaxOffset)) return past_limit("copy", range.offset, range);
+    auto from = static_cast<off_t>(range.offset);
+    auto to = from;
+    const std::size_t length = std::min<std::uint64_t>(range.length, kMaxTransfer);
+    const ssize_t copied = retry_interrupted([&] {
+      return ::copy_file_range(source.descriptor(), &from, descriptor_, &to, length, 0);
+    });
+    if (copied >= 0) return static_cast<std::uint64_t>(copied);
+    const bool refused = errno == EXDEV || errno == EINVAL || errno == EBADF || errno == ENOSYS;
+    if (refused) errno = EOPNOTSUPP;
+    return failed("copy", range);
+  }
+
+  Result<std::unique_ptr<File>> reopen(OpenMode mode) override {
+    return reopen_descriptor(descriptor_, mode, path());
+  }
+
+  int descriptor() const noexcept override { return descriptor_; }
+
+  Result<int> duplicate_descriptor() override {
+    const int copy = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return fail("duplicate", path());
+    return copy;
   }
 
   Result<Mapping> map(MapAccess access, std::uint64_t reserve) override {
@@ -209,15 +252,27 @@ class LinuxFile final : public File {
   Result<void> do_sync_range(const Mapping& mapping, ByteRange range) override {
     if (range.empty()) return {};
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    const std::uint64_t first = range.offset / page * page;
+    std::byte* const begin = mapping.data() + range.offset;
+    const std::uint64_t before = reinterpret_cast<std::uintptr_t>(begin) % page;
     if (retry_interrupted(
-            [&] { return ::msync(mapping.data() + first, range.end() - first, MS_SYNC); }) != 0) {
+            [&] { return ::msync(begin - before, before + range.length, MS_SYNC); }) != 0) {
       return failed("sync", range);
     }
     return {};
   }
 
  private:
+  Result<void> allocate_with(const char* operation, int flags, ByteRange range) const {
+    if (range.empty()) return {};
+    if (!range.fits(kMaxOffset)) return past_limit(operation, range.offset, range);
+    const int result = retry_interrupted([&] {
+      return ::fallocate(descriptor_, flags, static_cast<off_t>(range.offset),
+                         static_cast<off_t>(range.length));
+    });
+    if (result != 0) return failed(operation, range);
+    return {};
+  }
+
   std::unexpected<Error> failed(const char* operation, ByteRange range) const {
     return std::unexpected(errno_error(operation, errno, path(), range));
   }
@@ -240,6 +295,38 @@ class LinuxFile final : public File {
   const int descriptor_;
 };
 
+Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path) {
+  struct statx stat{};
+  if (::statx(descriptor, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
+    const int saved = errno;
+    ::close(descriptor);
+    return std::unexpected(errno_error("stat", saved, path));
+  }
+  const FileInfo info = info_of(stat);
+  if (info.kind != FileKind::regular) {
+    ::close(descriptor);
+    return std::unexpected(Error(ErrorCode::invalid_argument, "open")
+                               .with_path(path)
+                               .with_detail(info.kind == FileKind::directory
+                                                ? "this is a directory, not a file"
+                                                : "this is a special file, not a regular one"));
+  }
+  return std::make_unique<LinuxFile>(path, info.id, descriptor);
+}
+
+Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
+                                                const std::string& path) {
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  const int fresh = retry_interrupted([&] { return ::open(link.c_str(), open_flags(mode)); });
+  if (fresh < 0) {
+    if (errno != ENOENT) return fail("open", path);
+    return std::unexpected(Error(ErrorCode::unsupported, "open", ENOENT)
+                               .with_path(path)
+                               .with_detail("opening a file once more needs /proc"));
+  }
+  return adopt(fresh, path);
+}
+
 class LinuxFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
@@ -249,30 +336,10 @@ class LinuxFileSystem final : public FileSystem {
                                  .with_path(path)
                                  .with_detail("the path has a NUL"));
     }
-    // O_NONBLOCK: opening a FIFO must not wait for its other end before it is refused.
-    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    flags |= mode == OpenMode::read ? O_RDONLY : O_RDWR;
-    if (mode == OpenMode::create_new) flags |= O_CREAT | O_EXCL;
     const int descriptor =
-        retry_interrupted([&] { return ::open(path.c_str(), flags, permissions); });
+        retry_interrupted([&] { return ::open(path.c_str(), open_flags(mode), permissions); });
     if (descriptor < 0) return fail(mode == OpenMode::create_new ? "create" : "open", path);
-
-    struct statx stat{};
-    if (::statx(descriptor, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
-      const int saved = errno;
-      ::close(descriptor);
-      return std::unexpected(errno_error("stat", saved, path));
-    }
-    const FileInfo info = info_of(stat);
-    if (info.kind != FileKind::regular) {
-      ::close(descriptor);
-      return std::unexpected(Error(ErrorCode::invalid_argument, "open")
-                                 .with_path(path)
-                                 .with_detail(info.kind == FileKind::directory
-                                                  ? "this is a directory, not a file"
-                                                  : "this is a special file, not a regular one"));
-    }
-    return std::make_unique<LinuxFile>(path, info.id, descriptor);
+    return adopt(descriptor, path);
   }
 
   Result<void> rename(const std::string& from, const std::string& to, IfExists if_exists) override {
@@ -370,6 +437,37 @@ class LinuxFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+Result<std::unique_ptr<File>> open_descriptor(int descriptor, OpenMode mode) {
+  std::string name = "descriptor " + std::to_string(descriptor);
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if (flags < 0) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "open", errno).with_path(name));
+  }
+  char target[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  if (const ssize_t length = ::readlink(link.c_str(), target, sizeof target); length > 0) {
+    name.assign(target, static_cast<std::size_t>(length));
+  }
+  // Opening once more would give rights that the descriptor was made without.
+  const int given = flags & O_ACCMODE;
+  const int wanted = mode == OpenMode::read ? O_RDONLY : O_RDWR;
+  if (given != O_RDWR && given != wanted) {
+    return std::unexpected(Error(ErrorCode::permission, "open")
+                               .with_path(name)
+                               .with_detail("the descriptor was not opened for this access"));
+  }
+  return reopen_descriptor(descriptor, mode, name);
+}
+
+Result<std::unique_ptr<File>> create_memory_file(std::uint64_t size) {
+  const std::string name = "anonymous memory";
+  const int descriptor = ::memfd_create("quire", MFD_CLOEXEC);
+  if (descriptor < 0) return fail("create", name);
+  QUIRE_TRY(auto file, adopt(descriptor, name));
+  QUIRE_CHECK(file->truncate(size));
+  return file;
+}
 
 FileSystem& real_file_system() {
   static auto* file_system = new LinuxFileSystem;

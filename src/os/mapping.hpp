@@ -39,6 +39,12 @@ class Mapping {
   [[nodiscard]] static Result<Mapping> map_file(int descriptor, MapAccess access,
                                                 std::uint64_t file_size, std::uint64_t reserve);
 
+  // Maps the `window` of the file alone; data() is its first byte, and size() at least its length.
+  // Bytes of the file around it are mapped where pages demand it: who hands out pointers keeps
+  // inside. Huge pages fit it as they fit the whole file. Errors: as map_file.
+  [[nodiscard]] static Result<Mapping> map_window(int descriptor, MapAccess access,
+                                                  ByteRange window);
+
   // `length` bytes of private zeros, 2 MiB-aligned. Errors: capacity.
   [[nodiscard]] static Result<Mapping> anonymous(std::uint64_t length);
 
@@ -47,15 +53,20 @@ class Mapping {
   // the system makes of it is not told.
   void advise(ByteRange range, AccessHint access) const noexcept;
 
-  std::byte* data() const noexcept { return base_; }
+  // Drops the pages of the range that a private copy made its own, whole ones at both ends: they are
+  // the file's again. REQUIRES: MapAccess::private_copy. Errors: io.
+  [[nodiscard]] Result<void> forget_stores(ByteRange range) const;
+
+  std::byte* data() const noexcept { return base_ + before_; }
   // Reserved bytes: how far a file may grow under this mapping.
-  std::size_t size() const noexcept { return size_; }
+  std::size_t size() const noexcept { return size_ - before_; }
 
  private:
-  Mapping(std::byte* base, std::size_t size, bool shared) noexcept
-      : base_(base), size_(size), shared_(shared) {}
+  Mapping(std::byte* base, std::size_t before, std::size_t size, bool shared) noexcept
+      : base_(base), before_(before), size_(size), shared_(shared) {}
 
   std::byte* base_ = nullptr;
+  std::size_t before_ = 0;  // bytes mapped before data(), because pages begin there
   std::size_t size_ = 0;
   bool shared_ = false;  // with the file: no store is in the map alone
 };

@@ -48,8 +48,9 @@ void* reserve_aligned(std::size_t length, int protection) noexcept {
   return base;
 }
 
-// One attempt over exactly `length` bytes. Returns MAP_FAILED with errno set and nothing mapped.
-void* map_over(int descriptor, MapAccess access, std::uint64_t file_size,
+// One attempt over exactly `length` bytes, of which the file has the first `file_bytes`, from its byte
+// `first`. Returns MAP_FAILED with errno set and nothing mapped.
+void* map_over(int descriptor, MapAccess access, std::uint64_t first, std::uint64_t file_bytes,
                std::size_t length) noexcept {
   const bool is_private = access == MapAccess::private_copy;
   const int protection = access == MapAccess::read ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -57,11 +58,11 @@ void* map_over(int descriptor, MapAccess access, std::uint64_t file_size,
   if (base == MAP_FAILED) return base;
   // A private copy has the file only in front: behind it stay private zeros that cannot fault.
   const std::size_t mapped =
-      !is_private ? length : (file_size == 0 ? 0 : whole_units(file_size, kPage));
+      !is_private ? length : (file_bytes == 0 ? 0 : whole_units(file_bytes, kPage));
   if (mapped == 0) return base;
   const int sharing = is_private ? MAP_PRIVATE : MAP_SHARED;
-  if (::mmap(base, mapped, protection, sharing | MAP_FIXED | MAP_NORESERVE, descriptor, 0) !=
-      MAP_FAILED) {
+  if (::mmap(base, mapped, protection, sharing | MAP_FIXED | MAP_NORESERVE, descriptor,
+             static_cast<off_t>(first)) != MAP_FAILED) {
     return base;
   }
   const int failure = errno;
@@ -92,6 +93,7 @@ int advice_for(AccessHint access, bool shared) {
 
 Mapping::Mapping(Mapping&& other) noexcept
     : base_(std::exchange(other.base_, nullptr)),
+      before_(std::exchange(other.before_, 0)),
       size_(std::exchange(other.size_, 0)),
       shared_(other.shared_) {}
 
@@ -99,6 +101,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   if (this != &other) {
     if (base_ != nullptr) ::munmap(base_, size_);
     base_ = std::exchange(other.base_, nullptr);
+    before_ = std::exchange(other.before_, 0);
     size_ = std::exchange(other.size_, 0);
     shared_ = other.shared_;
   }
@@ -119,9 +122,9 @@ Result<Mapping> Mapping::map_file(int descriptor, MapAccess access, std::uint64_
   const std::uint64_t least = whole_units(file_size, kHugePage);
   std::uint64_t length = whole_units(reserve, kHugePage);
   while (true) {
-    void* const base = map_over(descriptor, access, file_size, length);
+    void* const base = map_over(descriptor, access, 0, file_size, length);
     if (base != MAP_FAILED) {
-      return Mapping(static_cast<std::byte*>(base), length, access != MapAccess::private_copy);
+      return Mapping(static_cast<std::byte*>(base), 0, length, access != MapAccess::private_copy);
     }
     // EOVERFLOW: longer than a file may be here.
     if (errno != ENOMEM && errno != EOVERFLOW)
@@ -131,11 +134,41 @@ Result<Mapping> Mapping::map_file(int descriptor, MapAccess access, std::uint64_
   }
 }
 
+Result<Mapping> Mapping::map_window(int descriptor, MapAccess access, ByteRange window) {
+  const std::uint64_t before = window.offset % kHugePage;
+  if (window.length > kLargestReserve - before) {
+    return std::unexpected(capacity_error(window.length, 0));
+  }
+  const std::uint64_t length = whole_units(before + window.length, kPage);
+  const std::uint64_t file_bytes = window.empty() ? 0 : before + window.length;
+  void* const base = map_over(descriptor, access, window.offset - before, file_bytes, length);
+  if (base == MAP_FAILED) {
+    if (errno == ENOMEM || errno == EOVERFLOW) {
+      return std::unexpected(capacity_error(length, errno));
+    }
+    return std::unexpected(errno_error("map", errno, {}));
+  }
+  return Mapping(static_cast<std::byte*>(base), before, length,
+                 access != MapAccess::private_copy);
+}
+
 void Mapping::advise(ByteRange range, AccessHint access) const noexcept {
-  if (range.empty() || !range.fits(size_)) return;
-  const std::uint64_t first = range.offset / kPage * kPage;
-  static_cast<void>(::madvise(base_ + first, static_cast<std::size_t>(range.end() - first),
+  if (range.empty() || !range.fits(size())) return;
+  const std::uint64_t first = (before_ + range.offset) / kPage * kPage;
+  static_cast<void>(::madvise(base_ + first,
+                              static_cast<std::size_t>(before_ + range.end() - first),
                               advice_for(access, shared_)));
+}
+
+Result<void> Mapping::forget_stores(ByteRange range) const {
+  if (range.empty()) return {};
+  const std::uint64_t first = (before_ + range.offset) / kPage * kPage;
+  const auto length = static_cast<std::size_t>(before_ + range.end() - first);
+  if (::madvise(base_ + first, length, MADV_DONTNEED) == 0) return {};
+  // Pages locked in memory need another word for it.
+  constexpr int kDontNeedLocked = 24;
+  if (errno == EINVAL && ::madvise(base_ + first, length, kDontNeedLocked) == 0) return {};
+  return std::unexpected(errno_error("discard", errno, {}, range));
 }
 
 Result<Mapping> Mapping::anonymous(std::uint64_t length) {
@@ -143,7 +176,7 @@ Result<Mapping> Mapping::anonymous(std::uint64_t length) {
   void* const base =
       length > kLargestReserve ? MAP_FAILED : reserve_aligned(whole, PROT_READ | PROT_WRITE);
   if (base == MAP_FAILED) return std::unexpected(capacity_error(length, ENOMEM));
-  return Mapping(static_cast<std::byte*>(base), whole, /*shared=*/false);
+  return Mapping(static_cast<std::byte*>(base), 0, whole, /*shared=*/false);
 }
 
 std::uint64_t default_reserve(std::uint64_t size) noexcept {

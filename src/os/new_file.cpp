@@ -129,6 +129,7 @@ NewFile::NewFile(NewFile&& other) noexcept
       beside_(std::exchange(other.beside_, {})),
       id_(other.id_),
       locked_(other.locked_),
+      keeps_lock_(other.keeps_lock_),
       file_(std::move(other.file_)),
       open_(other.open_) {}
 
@@ -188,7 +189,7 @@ Result<void> NewFile::put_in_place() {
   if (!locked_) QUIRE_CHECK(check_still_ours());
   QUIRE_CHECK(file_system_->rename(beside_, target_, if_exists_));
   beside_.clear();
-  ignore_error(open_->unlock());
+  if (!keeps_lock_) ignore_error(open_->unlock());
   if (auto synced = file_system_->sync_directory(parent_directory(target_)); !synced) {
     return std::unexpected(
         Error(ErrorCode::outcome_unknown, "create", synced.error().system_code())

@@ -54,6 +54,8 @@ class NewFile {
   File& file() noexcept { return *open_; }
   // Hands the file over, to be kept open.
   std::unique_ptr<File> take_file() noexcept { return std::move(file_); }
+  // The lock that says its maker lives is the user's from now on: putting it in place leaves it.
+  void keep_locked() noexcept { keeps_lock_ = true; }
   // Where it goes: the resolved path.
   const std::string& target() const noexcept { return target_; }
 
@@ -93,6 +95,7 @@ class NewFile {
   std::string beside_;  // empty once there is nothing to remove
   FileId id_;
   bool locked_;
+  bool keeps_lock_ = false;
   std::unique_ptr<File> file_;  // empty once it is taken
   File* open_;
 };

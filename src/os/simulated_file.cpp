@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "base/try.hpp"
 #include "os/errno.hpp"
@@ -105,6 +106,52 @@ class SimulatedFile final : public File {
     require(::ftruncate(inode_->descriptor, static_cast<off_t>(size)) == 0, "ftruncate");
     note_change(before);
     return {};
+  }
+
+  Result<void> punch_hole(ByteRange range) override {
+    QUIRE_CHECK(enter("punch_hole", range));
+    const std::lock_guard lock(state_->mutex);
+    require(::fallocate(inode_->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                        static_cast<off_t>(range.offset), static_cast<off_t>(range.length)) == 0,
+            "fallocate");
+    note_change(inode_->size());
+    return {};
+  }
+
+  Result<void> allocate_ahead(ByteRange range) override {
+    QUIRE_CHECK(enter("allocate", range));
+    if (!state_->allocate_supported)
+      return simulated_failure("allocate", EOPNOTSUPP, path(), range);
+    const std::lock_guard lock(state_->mutex);
+    if (range.end() > inode_->allocated() &&
+        !state_->has_room(range.end() - inode_->allocated())) {
+      return simulated_failure("allocate", ENOSPC, path(), range);
+    }
+    require(::fallocate(inode_->descriptor, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
+                        static_cast<off_t>(range.length)) == 0,
+            "fallocate");
+    return {};
+  }
+
+  // Only between files of the simulation, a block at a time.
+  Result<std::uint64_t> copy_from(File& source, ByteRange range) override {
+    QUIRE_CHECK(enter("copy", range));
+    std::vector<std::byte> block(std::min<std::uint64_t>(range.length, 16 * kPage));
+    QUIRE_TRY(const std::size_t got, source.pread(range.offset, block));
+    if (got == 0) return 0;
+    return pwrite(range.offset, std::span(block).first(got));
+  }
+
+  Result<std::unique_ptr<File>> reopen(OpenMode mode) override {
+    QUIRE_CHECK(enter("open"));
+    return make_simulated_file(path(), state_, inode_, mode != OpenMode::read);
+  }
+
+  int descriptor() const noexcept override { return inode_->descriptor; }
+
+  Result<Mapping> map_window(MapAccess access, ByteRange window) override {
+    QUIRE_CHECK(enter("map", window));
+    return Mapping::map_window(inode_->descriptor, access, window);
   }
 
   Result<void> start_writeback(ByteRange range) override { return enter("start_writeback", range); }
