@@ -2,6 +2,7 @@
 // (libstdc++'s has none).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -36,6 +37,10 @@ class Condition {
  public:
   // Releases `mutex`, waits for a notification (or nothing), takes `mutex` again.
   void wait(Mutex& mutex) QUIRE_REQUIRES(mutex) { condition_.wait(mutex); }
+  // The same until `time` at the latest. False if the time came first.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point time) QUIRE_REQUIRES(mutex) {
+    return condition_.wait_until(mutex, time) == std::cv_status::no_timeout;
+  }
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
 
