@@ -1,45 +1,99 @@
 #include "mapped/backing.hpp"
 
+#include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "base/try.hpp"
 #include "mapped/allocation.hpp"
+#include "os/memory.hpp"
 
 namespace quire::mapped {
 
 namespace {
 
+// What `append` allocates ahead: an eighth of the file, within these.
+constexpr std::uint64_t kLeastAhead = std::uint64_t{64} << 10;
+constexpr std::uint64_t kMostAhead = std::uint64_t{64} << 20;
+
 Error size_error(ErrorCode code, const char* operation, std::uint64_t size, std::string sentence) {
   return Error(code, operation).with_range({0, size}).with_detail(std::move(sentence));
 }
 
-}  // namespace
-
-Result<std::shared_ptr<Backing>> Backing::make(std::unique_ptr<os::File> file, std::string path,
-                                               Access access, const MappedFileOptions& options) {
-  const auto name_error = [&path](Error error) {
-    return std::unexpected(std::move(error).with_path(path));
-  };
-  const auto info = file->info();
-  if (!info) return name_error(info.error());
-  const std::uint64_t reserve = options.reserve.value_or(os::default_reserve(info->size));
-  auto mapping = file->map(
-      access == Access::read_only ? os::MapAccess::read : os::MapAccess::read_write, reserve);
-  if (!mapping) return name_error(std::move(mapping).error());
-  const bool has_space = has_all_its_space(*file);
-  return std::make_shared<Backing>(std::move(file), *std::move(mapping), std::move(path), access,
-                                   options.sparse, info->size, has_space);
+Result<std::uint64_t> size_to_map(const os::FileInfo& info, const Opening& opening) {
+  if (!opening.window) return info.size;
+  if (opening.window->fits(info.size)) return opening.window->length;
+  return std::unexpected(Error(ErrorCode::out_of_range, "open")
+                             .with_range(*opening.window)
+                             .with_detail("the file has " + std::to_string(info.size) + " bytes"));
 }
 
-Backing::Backing(std::unique_ptr<os::File> file, os::Mapping mapping, std::string path,
-                 Access access, bool sparse, std::uint64_t size, bool has_space)
-    : path_(std::move(path)),
-      access_(access),
-      sparse_(sparse),
+Result<os::Mapping> map(os::File& file, const Opening& opening, std::uint64_t size,
+                        const MappedFileOptions& options) {
+  const os::MapAccess access = opening.access == Access::read_only    ? os::MapAccess::read
+                               : opening.access == Access::read_write ? os::MapAccess::read_write
+                                                                      : os::MapAccess::private_copy;
+  if (opening.window) return file.map_window(access, *opening.window);
+  if (opening.access == Access::copy_on_write) return file.map_window(access, {0, size});
+  return file.map(access, options.reserve.value_or(os::default_reserve(size)));
+}
+
+Result<void> lock(os::File& file, FileLock lock) {
+  if (lock == FileLock::none) return {};
+  return file.try_lock(lock == FileLock::shared ? os::LockKind::shared : os::LockKind::exclusive);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Backing>> Backing::make(std::unique_ptr<os::File> file, Opening opening,
+                                               const MappedFileOptions& options) {
+  const auto name_error = [&opening](Error error) {
+    return std::unexpected(std::move(error).with_path(opening.path));
+  };
+  // First: what is looked at then stays, if the others lock too.
+  if (auto locked = lock(*file, options.lock); !locked) return name_error(locked.error());
+  const auto info = file->info();
+  if (!info) return name_error(info.error());
+  const auto size = size_to_map(*info, opening);
+  if (!size) return name_error(size.error());
+  auto mapping = map(*file, opening, *size, options);
+  if (!mapping) return name_error(std::move(mapping).error());
+  const bool has_space = !opening.is_memory && has_all_its_space(*file);
+  auto backing = std::make_shared<Backing>(std::move(file), *std::move(mapping), std::move(opening),
+                                           options, *size, has_space);
+  QUIRE_CHECK(backing->make_ready(options));
+  return backing;
+}
+
+Backing::Backing(std::unique_ptr<os::File> file, os::Mapping mapping, Opening opening,
+                 const MappedFileOptions& options, std::uint64_t size, bool has_space)
+    : opening_(std::move(opening)),
+      sparse_(options.sparse || opening_.is_memory),
       file_(std::move(file)),
       mapping_(std::move(mapping)),
+      origin_(opening_.window ? opening_.window->offset : 0),
+      fixed_size_(size),
       size_(size),
-      has_space_(has_space) {}
+      has_space_(has_space),
+      account_(options.flush_policy, opening_.access == Access::read_write) {}
+
+Backing::~Backing() { ignore_error(trim()); }
+
+// What options ask of the memory.
+Result<void> Backing::make_ready(const MappedFileOptions& options) const {
+  if (options.huge_pages) {
+    ignore_error(os::advise(base(), mapping_.size(), MemoryAdvice::huge_page));
+  }
+  const ByteRange all{0, size_.load(std::memory_order_relaxed)};
+  if (options.access_hint != AccessHint::normal) mapping_.advise(all, options.access_hint);
+  return prefault(all, options.prefault);
+}
+
+Result<void> Backing::prefault(ByteRange range, Prefault how) const {
+  auto done = os::populate(base() + range.offset, range.length, how);
+  if (done || done.error().code() != ErrorCode::io) return name_error(std::move(done));
+  return std::unexpected(fault("prefault", range));
+}
 
 Result<void> Backing::grow(std::uint64_t new_size) {
   const base::MutexLock lock(mutex_);
@@ -69,6 +123,7 @@ Result<void> Backing::shrink(std::uint64_t new_size) {
                                             "the file has " + std::to_string(size) + " bytes")));
   }
   if (new_size == size) return {};
+  const std::lock_guard no_calls_write(cut_mutex_);
   publish(new_size);
   if (!pin_ends_.empty() && *pin_ends_.rbegin() > new_size) {
     publish(size);
@@ -79,13 +134,66 @@ Result<void> Backing::shrink(std::uint64_t new_size) {
   auto cut = unchanged_info("shrink", size);
   Result<void> done = cut ? name_error(file_->truncate(new_size))
                           : Result<void>(std::unexpected(std::move(cut).error()));
-  if (!done) publish(size);
+  if (!done) {
+    publish(size);
+  } else {
+    ahead_end_ = 0;
+  }
   return done;
+}
+
+Result<std::uint64_t> Backing::append(std::span<const std::byte> in) {
+  const base::MutexLock lock(mutex_);
+  const std::uint64_t size = size_.load(std::memory_order_relaxed);
+  const ByteRange range{size, in.size()};
+  if (in.size() > reserved() - size) {
+    return std::unexpected(
+        named(Error(ErrorCode::capacity, "append")
+                  .with_range(range)
+                  .with_detail(std::to_string(reserved()) + " bytes of addresses were reserved")));
+  }
+  if (in.empty()) return size;
+  QUIRE_TRY(const os::FileInfo info, unchanged_info("append", size));
+  if (!sparse_ && range.end() > ahead_end_) allocate_ahead(info.size, range.end());
+  if (auto written = file_->write_all(size, in); !written) {
+    ignore_error(file_->truncate(size));
+    ahead_end_ = 0;
+    return std::unexpected(named(std::move(written).error()));
+  }
+  publish(range.end());
+  return size;
+}
+
+// Spares the system looking for space at every append. Without it appending works as well.
+void Backing::allocate_ahead(std::uint64_t size, std::uint64_t end) {
+  const std::uint64_t more = std::clamp(size / 8, kLeastAhead, kMostAhead);
+  const std::uint64_t until = end > UINT64_MAX - more ? end : end + more;
+  if (file_->allocate_ahead({size, until - size})) ahead_end_ = until;
+}
+
+Result<void> Backing::trim() {
+  const base::MutexLock lock(mutex_);
+  const std::uint64_t size = size_.load(std::memory_order_relaxed);
+  if (std::exchange(ahead_end_, 0) <= size) return {};
+  // If another process resized the file, the space is its.
+  QUIRE_CHECK(unchanged_info("trim", size));
+  return name_error(file_->truncate(size));
+}
+
+Result<void> Backing::punch_hole(ByteRange range) {
+  if (range.empty()) return {};
+  has_space_.store(false, std::memory_order_relaxed);
+  return name_error(file_->punch_hole(in_file(range)));
 }
 
 Result<std::uint64_t> Backing::refresh() {
   const base::MutexLock lock(mutex_);
   QUIRE_TRY(const os::FileInfo info, name_error(file_->info()));
+  if (has_fixed_size()) {
+    const std::uint64_t left = info.size - std::min(info.size, origin_);
+    publish(std::min(left, fixed_size_));
+    return std::min(left, fixed_size_);
+  }
   if (info.size > reserved()) {
     return std::unexpected(
         named(size_error(ErrorCode::capacity, "refresh", info.size,
@@ -106,28 +214,6 @@ Result<os::FileInfo> Backing::unchanged_info(const char* operation, std::uint64_
       "another process gave the file " + std::to_string(info.size) + " bytes: refresh first")));
 }
 
-Result<void> Backing::flush() { return note_sync(file_->sync()); }
-
-Result<void> Backing::flush_range(ByteRange range) {
-  // The kernel does not sync a mapping that cannot be written; the file, it does.
-  if (access_ == Access::read_only) return flush();
-  return note_sync(file_->sync_range(mapping_, range));
-}
-
-Result<void> Backing::start_writeback(ByteRange range) {
-  return name_error(file_->start_writeback(range));
-}
-
-Result<void> Backing::note_sync(Result<void> result) {
-  if (!result) sync_failed_.store(true, std::memory_order_relaxed);
-  return name_error(std::move(result));
-}
-
-void Backing::reopen_after_error() {
-  file_->forget_sync_failure();
-  sync_failed_.store(false, std::memory_order_relaxed);
-}
-
 Result<void> Backing::add_pin(ByteRange range) {
   const base::MutexLock lock(mutex_);
   if (!range.fits(size_.load(std::memory_order_relaxed))) {
@@ -143,8 +229,12 @@ void Backing::remove_pin(std::uint64_t end) noexcept {
   if (const auto found = pin_ends_.find(end); found != pin_ends_.end()) pin_ends_.erase(found);
 }
 
+PrivateCopy Backing::private_copy() const {
+  return {*file_, mapping_, {base(), fixed_size_}, origin_};
+}
+
 Error Backing::fault(const char* operation, ByteRange range) const {
-  return named(fault_error(*file_, operation, range));
+  return named(fault_error(*file_, operation, in_file(range)).with_range(range));
 }
 
 }  // namespace quire::mapped

@@ -40,20 +40,54 @@ Result<void> check_new(const std::string& path, std::uint64_t size,
   return {};
 }
 
+os::OpenMode mode_for(Access access) {
+  return access == Access::read_write ? os::OpenMode::read_write : os::OpenMode::read;
+}
+
+// What can be said of options without opening anything.
+Result<void> check_options(const Opening& opening, const MappedFileOptions& options) {
+  const auto refuse = [&opening](ErrorCode code, const char* sentence) {
+    return std::unexpected(Error(code, "open").with_path(opening.path).with_detail(sentence));
+  };
+  const FlushPolicy policy = options.flush_policy;
+  const bool counts = policy != FlushPolicy::manual();
+  if (counts && policy != FlushPolicy::always() && policy.amount() == 0) {
+    return refuse(ErrorCode::invalid_argument, "a flush policy of no bytes, writes or time");
+  }
+  if (counts && opening.is_memory) {
+    return refuse(ErrorCode::invalid_argument, "memory without a file is never flushed");
+  }
+  if (options.lock == FileLock::exclusive && opening.access != Access::read_write) {
+    return refuse(ErrorCode::wrong_mode, "an exclusive lock needs a file opened for writing");
+  }
+  if (options.prefault == Prefault::write && opening.access == Access::read_only) {
+    return refuse(ErrorCode::wrong_mode, "the file is opened read-only");
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<MappedFile> Factory::map(std::unique_ptr<os::File> file, Opening opening,
+                                const MappedFileOptions& options) {
+  QUIRE_TRY(auto backing, Backing::make(std::move(file), std::move(opening), options));
+  return MappedFile(std::move(backing));
+}
 
 // `path` is what the user gave, `target` where it leads.
 Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string& path,
                                   const std::string& target, std::uint64_t size,
                                   const MappedFileOptions& options, os::IfExists if_exists) {
+  QUIRE_CHECK(check_options({.path = path}, options));
   QUIRE_TRY(
       os::NewFile fresh,
       with_path(os::NewFile::create(file_system, target, if_exists, options.permissions), path));
   QUIRE_CHECK(with_path(lengthen(fresh.file(), 0, size, options.sparse), path));
   // Mapped before it is in place: what can fail has then been tried.
-  QUIRE_TRY(auto backing, Backing::make(fresh.take_file(), path, Access::read_write, options));
+  if (options.lock != FileLock::none) fresh.keep_locked();
+  QUIRE_TRY(MappedFile mapped, map(fresh.take_file(), {.path = path}, options));
   QUIRE_CHECK(with_path(fresh.put_in_place(), path));
-  return MappedFile(std::move(backing));
+  return mapped;
 }
 
 Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,
@@ -85,14 +119,39 @@ Result<MappedFile> Factory::open_or_create(os::FileSystem& file_system, const st
                              .with_detail("others create and remove this file again and again"));
 }
 
+Result<MappedFile> Factory::open(os::FileSystem& file_system, Opening opening,
+                                 const MappedFileOptions& options) {
+  if (opening.path.empty()) return invalid("open", opening.path, "this names no file");
+  QUIRE_CHECK(check_options(opening, options));
+  QUIRE_TRY(auto file, file_system.open(opening.path, mode_for(opening.access)));
+  return map(std::move(file), std::move(opening), options);
+}
+
 Result<MappedFile> Factory::open(os::FileSystem& file_system, const std::string& path,
                                  Access access, const MappedFileOptions& options) {
-  if (path.empty()) return invalid("open", path, "this names no file");
-  const os::OpenMode mode =
-      access == Access::read_only ? os::OpenMode::read : os::OpenMode::read_write;
-  QUIRE_TRY(auto file, file_system.open(path, mode));
-  QUIRE_TRY(auto backing, Backing::make(std::move(file), path, access, options));
-  return MappedFile(std::move(backing));
+  return open(file_system, {.path = path, .access = access}, options);
+}
+
+Result<MappedFile> Factory::open_window(os::FileSystem& file_system, const std::string& path,
+                                        Access access, ByteRange window,
+                                        const MappedFileOptions& options) {
+  return open(file_system, {.path = path, .access = access, .window = window}, options);
+}
+
+Result<MappedFile> Factory::from_descriptor(int descriptor, Access access,
+                                            const MappedFileOptions& options) {
+  QUIRE_TRY(auto file, os::open_descriptor(descriptor, mode_for(access)));
+  Opening opening{.path = file->path(), .access = access};
+  QUIRE_CHECK(check_options(opening, options));
+  return map(std::move(file), std::move(opening), options);
+}
+
+Result<MappedFile> Factory::anonymous(std::uint64_t size, const MappedFileOptions& options) {
+  Opening opening{.path = "anonymous memory", .is_memory = true};
+  QUIRE_CHECK(check_options(opening, options));
+  if (size > kLargestFile) return invalid("create", opening.path, "files end at 2^63 - 1 bytes");
+  QUIRE_TRY(auto file, os::create_memory_file(size));
+  return map(std::move(file), std::move(opening), options);
 }
 
 }  // namespace quire::mapped

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "os/file_system.hpp"
 #include "quire/mapped_file.hpp"
 
 namespace quire::mapped {
+
+struct Opening;
 
 // The contracts are MappedFile's.
 struct Factory {
@@ -20,8 +23,21 @@ struct Factory {
                                            std::uint64_t size, const MappedFileOptions& options);
   static Result<MappedFile> open(os::FileSystem& file_system, const std::string& path,
                                  Access access, const MappedFileOptions& options);
+  static Result<MappedFile> open_window(os::FileSystem& file_system, const std::string& path,
+                                        Access access, ByteRange window,
+                                        const MappedFileOptions& options);
+  static Result<MappedFile> from_descriptor(int descriptor, Access access,
+                                            const MappedFileOptions& options);
+  static Result<MappedFile> anonymous(std::uint64_t size, const MappedFileOptions& options);
+
+  // Empty for a closed file.
+  static const std::shared_ptr<Backing>& backing(const MappedFile& file) { return file.backing_; }
 
  private:
+  static Result<MappedFile> map(std::unique_ptr<os::File> file, Opening opening,
+                                const MappedFileOptions& options);
+  static Result<MappedFile> open(os::FileSystem& file_system, Opening opening,
+                                 const MappedFileOptions& options);
   static Result<MappedFile> build(os::FileSystem& file_system, const std::string& path,
                                   const std::string& target, std::uint64_t size,
                                   const MappedFileOptions& options, os::IfExists if_exists);
