@@ -19,12 +19,10 @@
 
 #include "quire/error.hpp"
 #include "quire/export.hpp"
+#include "quire/if_exists.hpp"
 
 namespace quire {
 inline namespace v0 {
-
-// What to do where the object is there already.
-enum class IfExists : std::uint8_t { replace, fail };
 
 // Single-thread. After an error of the place every later call returns that error again, and the object
 // is what it was, but for outcome_unknown; see commit().

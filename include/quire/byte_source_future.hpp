@@ -11,8 +11,10 @@
 #include <future>
 #include <utility>
 
+#include "quire/async_future.hpp"
 #include "quire/byte_source.hpp"
 #include "quire/bytes.hpp"
+#include "quire/completion.hpp"
 #include "quire/error.hpp"
 
 namespace quire {
@@ -23,15 +25,8 @@ inline namespace v0 {
                                                             std::uint64_t offset,
                                                             std::uint64_t length,
                                                             const ReadOptions& options = {}) {
-  std::promise<Result<Bytes>> promise;
-  auto future = promise.get_future();
-  source.read_async(
-      offset, length,
-      [promise = std::move(promise)](Result<Bytes> bytes) mutable {
-        promise.set_value(std::move(bytes));
-      },
-      options);
-  return future;
+  return as_future(
+      [&](Completion<Bytes> done) { source.read_async(offset, length, std::move(done), options); });
 }
 
 }  // namespace v0

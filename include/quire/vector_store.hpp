@@ -32,6 +32,7 @@
 #include "quire/element_type.hpp"
 #include "quire/error.hpp"
 #include "quire/export.hpp"
+#include "quire/progress_callback.hpp"
 
 namespace quire {
 
@@ -147,9 +148,6 @@ struct VerifyReport {
   std::vector<Damage> damaged;
   bool ok() const noexcept { return damaged.empty(); }
 };
-
-// Called now and then with what is done of what; from one thread at a time.
-using ProgressCallback = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 // A neighbour found by `nearest`.
 struct Neighbour {

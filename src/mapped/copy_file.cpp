@@ -158,17 +158,14 @@ Result<void> take_over_permissions(os::File& target, std::uint32_t permissions) 
 Result<void> copy_file(os::FileSystem& file_system, const std::string& from, const std::string& to,
                        const CopyFileOptions& options) {
   QUIRE_CHECK(check_file_name("copy", from));
-  QUIRE_CHECK(check_file_name("copy", to));
   QUIRE_TRY(const auto source, file_system.open(from, os::OpenMode::read));
   QUIRE_TRY(const os::FileInfo before, source->info());
   QUIRE_TRY(const auto old, look_at_target(file_system, *source, to));
   keep_if_leftover(file_system, *source);
 
-  const auto if_exists =
-      options.if_exists == IfExists::replace ? os::IfExists::replace : os::IfExists::fail;
   const std::uint32_t permissions = before.permissions & kPermissionBits;
   QUIRE_TRY(os::NewFile fresh,
-            with_path(os::NewFile::create(file_system, to, if_exists, permissions), to));
+            with_path(os::NewFile::create(file_system, to, options.if_exists, permissions), to));
   Filling filling(*source, before, fresh.file(), to, options);
   QUIRE_TRY(const std::uint64_t copied, filling.run());
   QUIRE_CHECK(check_unchanged(*source, before, copied));

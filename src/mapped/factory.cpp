@@ -77,7 +77,7 @@ Result<MappedFile> Factory::map(std::unique_ptr<os::File> file, Opening opening,
 // `path` is what the user gave, `target` where it leads.
 Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string& path,
                                   const std::string& target, std::uint64_t size,
-                                  const MappedFileOptions& options, os::IfExists if_exists) {
+                                  const MappedFileOptions& options, IfExists if_exists) {
   QUIRE_CHECK(check_options({.path = path}, options));
   QUIRE_TRY(
       os::NewFile fresh,
@@ -93,14 +93,14 @@ Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string
 Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,
                                    std::uint64_t size, const MappedFileOptions& options) {
   QUIRE_CHECK(check_new(path, size, options));
-  return build(file_system, path, path, size, options, os::IfExists::fail);
+  return build(file_system, path, path, size, options, IfExists::fail);
 }
 
 Result<MappedFile> Factory::create_or_replace(os::FileSystem& file_system, const std::string& path,
                                               std::uint64_t size,
                                               const MappedFileOptions& options) {
   QUIRE_CHECK(check_new(path, size, options));
-  return build(file_system, path, path, size, options, os::IfExists::replace);
+  return build(file_system, path, path, size, options, IfExists::replace);
 }
 
 Result<MappedFile> Factory::open_or_create(os::FileSystem& file_system, const std::string& path,
@@ -111,7 +111,7 @@ Result<MappedFile> Factory::open_or_create(os::FileSystem& file_system, const st
     if (opened || opened.error().code() != ErrorCode::not_found) return opened;
     // A dangling link is followed: the file it names is created.
     QUIRE_TRY(const std::string target, with_path(file_system.resolve(path), path));
-    auto created = build(file_system, path, target, size, options, os::IfExists::fail);
+    auto created = build(file_system, path, target, size, options, IfExists::fail);
     if (created || created.error().code() != ErrorCode::exists) return created;
   }
   return std::unexpected(Error(ErrorCode::busy, "open_or_create")

@@ -40,7 +40,7 @@ struct Factory {
                                  const MappedFileOptions& options);
   static Result<MappedFile> build(os::FileSystem& file_system, const std::string& path,
                                   const std::string& target, std::uint64_t size,
-                                  const MappedFileOptions& options, os::IfExists if_exists);
+                                  const MappedFileOptions& options, IfExists if_exists);
 };
 
 }  // namespace quire::mapped

@@ -105,11 +105,9 @@ Result<Bytes> read_file(os::FileSystem& file_system, const std::string& path,
 
 Result<void> write_file_atomic(os::FileSystem& file_system, const std::string& path,
                                std::span<const std::byte> bytes, const WriteFileOptions& options) {
-  const auto if_exists =
-      options.if_exists == IfExists::replace ? os::IfExists::replace : os::IfExists::fail;
-  QUIRE_TRY(
-      os::NewFile fresh,
-      with_path(os::NewFile::create(file_system, path, if_exists, options.permissions), path));
+  QUIRE_TRY(os::NewFile fresh,
+            with_path(os::NewFile::create(file_system, path, options.if_exists, options.permissions),
+                      path));
   QUIRE_CHECK(with_path(fresh.file().write_all(0, bytes), path));
   return with_path(fresh.put_in_place(), path);
 }

@@ -24,7 +24,8 @@ namespace quire::mapped {
                                      const std::string& to, const CopyFileOptions& options);
 [[nodiscard]] Result<void> remove_file(os::FileSystem& file_system, const std::string& path);
 
-// What can be said of a path without touching the disk. Errors: invalid_argument.
+// What can be said of a path without touching the disk; os::NewFile says it by itself. Errors:
+// invalid_argument.
 [[nodiscard]] Result<void> check_file_name(const char* operation, const std::string& path);
 
 // An error about the path that the caller gave, not about the file beside it.

@@ -25,6 +25,7 @@ namespace {
 using testing::AnyOf;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::StartsWith;
 using namespace std::chrono_literals;
 
 constexpr auto kLimit = 20s;  // for what must happen
@@ -83,19 +84,16 @@ class Told {
   }
   void add(const FileEvent& event) {
     const std::scoped_lock lock(mutex_);
-    events_.push_back(event);
+    events_.push_back(told_as(event));
+    if (event.error) failure_ = event.error->message();
     added_.notify_all();
   }
-  std::optional<FileEvent> take() {
+  std::string next() {
     std::unique_lock lock(mutex_);
-    if (!added_.wait_for(lock, kLimit, [&] { return !events_.empty(); })) return std::nullopt;
-    FileEvent event = std::move(events_.front());
+    if (!added_.wait_for(lock, kLimit, [&] { return !events_.empty(); })) return "nothing";
+    std::string event = std::move(events_.front());
     events_.pop_front();
     return event;
-  }
-  std::string next() {
-    const auto event = take();
-    return event ? told_as(*event) : "nothing";
   }
   // Losing a name is a change of metadata to the system, which may be told before.
   std::string next_but_metadata() {
@@ -107,11 +105,17 @@ class Told {
     const std::scoped_lock lock(mutex_);
     return events_.empty();
   }
+  // What the last event with an error said.
+  std::string failure() {
+    const std::scoped_lock lock(mutex_);
+    return failure_;
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable added_;
-  std::deque<FileEvent> events_;
+  std::deque<std::string> events_;
+  std::string failure_;
 };
 
 class FileWatchTest : public MappedFileTest {
@@ -328,6 +332,10 @@ TEST_F(FileWatchTest, LivesThroughALinkToTheDirectoryItself) {
   EXPECT_EQ(next_but_metadata(), "removed 0");
   replace("file");
   EXPECT_EQ(next(), "created 4");
+  for (int i = 0; i < 2; ++i) {
+    mark(path());
+    EXPECT_EQ(next(), "metadata 4");
+  }
 }
 
 TEST_F(FileWatchTest, IsNotDisturbedByOtherFilesOfTheDirectory) {
@@ -397,11 +405,8 @@ TEST_F(FileWatchTest, FailsWhenTheDirectoryIsRemoved) {
   const FileWatch watching = watch(file);
   std::filesystem::remove_all(path("sub"));
   EXPECT_EQ(next_but_metadata(), "removed 0");
-  const auto last = told_.take();
-  ASSERT_TRUE(last && last->error) << "the watch did not fail";
-  EXPECT_EQ(told_as(*last), "failed 0");
-  EXPECT_EQ(last->error->code(), ErrorCode::not_found);
-  EXPECT_EQ(last->error->path(), path("sub/file"));
+  EXPECT_EQ(next(), "failed 0");
+  EXPECT_THAT(told_.failure(), StartsWith("watch " + path("sub/file") + ": not_found"));
   EXPECT_FALSE(watching.is_watching());
 }
 
@@ -514,22 +519,45 @@ TEST_F(FileWatchOverflowTest, FindsALostCut) {
   EXPECT_EQ(next(), "truncated 5");
 }
 
-TEST_F(FileWatchOverflowTest, FindsALostRemovalOfTheDirectory) {
-  std::filesystem::create_directory(path("sub"));
-  const MappedFile file = MappedFile::create(path("sub/file"), 10).value();
-  FileWatch watching = watch(file, [&](const FileEvent& event) {
-    told_.add(event);
-    entered_.open();
-    release_.pass();
-  });
-  mark(path("sub/file"));
-  ASSERT_TRUE(entered_.pass());
-  for (int i = 0; i <= queue_; ++i) append(path("sub/file"), "!"), mark(path("sub/file"));
-  std::filesystem::rename(path("sub"), path("moved"));
+// The directory moves while its watch is flooded by writes to the file.
+class FileWatchLostDirectoryTest : public FileWatchOverflowTest {
+ protected:
+  FileWatch watch_moved(const MappedFile& file) {
+    FileWatch watching = watch(file, [&](const FileEvent& event) {
+      told_.add(event);
+      entered_.open();
+      release_.pass();
+    });
+    mark(path("sub/file"));
+    EXPECT_EQ(next(), "metadata 10");
+    EXPECT_TRUE(entered_.pass());
+    for (int i = 0; i <= queue_; ++i) append(path("sub/file"), ""), mark(path("sub/file"));
+    std::filesystem::rename(path("sub"), path("moved"));
+    return watching;
+  }
+  MappedFile create_in_sub() const {
+    std::filesystem::create_directory(path("sub"));
+    return MappedFile::create(path("sub/file"), 10).value();
+  }
+};
+
+TEST_F(FileWatchLostDirectoryTest, IsFound) {
+  const MappedFile file = create_in_sub();
+  const FileWatch watching = watch_moved(file);
   release_.open();
-  EXPECT_EQ(next(), "metadata 10");
   EXPECT_EQ(next(), "overflow 0");
   EXPECT_EQ(next(), "removed 0");
+  EXPECT_EQ(next(), "failed 0");
+}
+
+TEST_F(FileWatchLostDirectoryTest, IsFoundWhereTheSameFileIsInANewOne) {
+  const MappedFile file = create_in_sub();
+  const FileWatch watching = watch_moved(file);
+  std::filesystem::create_directory(path("sub"));
+  std::filesystem::create_hard_link(path("moved/file"), path("sub/file"));
+  release_.open();
+  EXPECT_EQ(next(), "overflow 10");
+  EXPECT_EQ(next(), "metadata 10");
   EXPECT_EQ(next(), "failed 0");
 }
 
@@ -765,6 +793,15 @@ class FileEventsTest : public MappedFileTest {
     EXPECT_TRUE(made) << made.error().message();
     return made ? *std::move(made) : nullptr;
   }
+  // Of the whole process.
+  static int inotify_watches() {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+      std::ifstream info(entry.path());
+      for (std::string line; std::getline(info, line);) count += line.starts_with("inotify wd");
+    }
+    return count;
+  }
 };
 
 TEST_F(FileEventsTest, HoldOnlyWhatIsAboutTheFile) {
@@ -777,6 +814,16 @@ TEST_F(FileEventsTest, HoldOnlyWhatIsAboutTheFile) {
   os::FileEventBatch only_metadata;
   only_metadata.metadata = true;
   EXPECT_EQ(watched->wait().value(), only_metadata);
+}
+
+TEST_F(FileEventsTest, LeaveTheFilesOfBefore) {
+  const auto watched = events();
+  for (int i = 0; i < 5; ++i) {
+    put(path("new"), "text");
+    std::filesystem::rename(path("new"), path());
+    EXPECT_TRUE(watched->follow());
+  }
+  EXPECT_EQ(inotify_watches(), 2) << "one of the directory and one of the file";
 }
 
 TEST_F(FileEventsTest, NeverWaitAgainOnceWoken) {

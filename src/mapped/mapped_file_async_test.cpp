@@ -176,12 +176,14 @@ TEST_F(MappedFileAsyncTest, EachThatIsCancelledSaysWhat) {
   MappedFile file = make(5).value();
   stop_.request_stop();
   std::vector<Error> errors;
+  const auto keep_error = [&errors](const auto& result) {
+    if (!result) errors.push_back(result.error());
+  };
   const auto starts = each(file);
-  for (const auto& [name, start] : starts) {
-    start([&](Result<> result) { errors.push_back(result.error()); }, kept());
-  }
-  write_async(file, 3, as_bytes("ab"), [&](Result<> r) { errors.push_back(r.error()); }, kept());
+  for (const auto& [name, start] : starts) start(keep_error, kept());
+  write_async(file, 3, as_bytes("ab"), keep_error, kept());
   pile_->run_all();
+  ASSERT_EQ(errors.size(), 14U);
   for (const Error& error : errors) EXPECT_NE(error.path(), "") << error.message();
   EXPECT_EQ(errors.back().message(), "write /file [3, 5): cancelled");
 }

@@ -17,6 +17,7 @@
 #include "os/mapping.hpp"
 #include "quire/access_hint.hpp"
 #include "quire/error.hpp"
+#include "quire/if_exists.hpp"
 
 namespace quire::os {
 
@@ -57,7 +58,6 @@ enum class OpenMode : std::uint8_t {
 };
 
 enum class LockKind : std::uint8_t { shared, exclusive };
-enum class IfExists : std::uint8_t { replace, fail };
 
 // An open regular file. Thread-safe: calls on one handle may run at once, as pread and pwrite do.
 // Errors name the operation, the path and the byte range; every call may also fail with `io`.

@@ -201,9 +201,7 @@ std::optional<int> number_of(MemoryAdvice advice) noexcept {
 Result<void> advise(const std::byte* address, std::size_t length, MemoryAdvice advice) {
   const std::optional<int> number = number_of(advice);
   if (!number) return std::unexpected(Error(ErrorCode::invalid_argument, "advise"));
-  const Pages pages = advised_pages(address, length, advice);
-  if (pages.empty()) return {};
-  const int failure = madvise_all(pages, *number);
+  const int failure = madvise_all(advised_pages(address, length, advice), *number);
   if (failure == 0) return {};
   if (failure != EINVAL) return std::unexpected(memory_error("advise", failure));
   return std::unexpected(Error(ErrorCode::unsupported, "advise", failure)
@@ -360,7 +358,7 @@ Result<HugePageReport> huge_page_report(const std::byte* address, std::size_t le
   QUIRE_TRY(const ProcFile smaps, ProcFile::open("smaps", "huge_page_report"));
   MapsReader maps(address, length);
   std::string text;  // what is read and not taken yet: less than a line, and a block
-  std::array<char, 16384> block;
+  std::array<char, 1024> block;
   while (true) {
     const ssize_t count = smaps.read(block);
     if (count < 0) return std::unexpected(memory_error("huge_page_report", errno));

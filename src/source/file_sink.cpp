@@ -29,9 +29,7 @@ class FileSink final : public ByteSink {
 Result<std::unique_ptr<ByteSink>> open_file_sink(os::FileSystem& file_system,
                                                  const std::string& path,
                                                  const FileSinkOptions& options) {
-  const auto if_exists =
-      options.if_exists == IfExists::replace ? os::IfExists::replace : os::IfExists::fail;
-  QUIRE_TRY(auto file, os::AtomicFile::create(file_system, path, kBlockBytes, if_exists));
+  QUIRE_TRY(auto file, os::AtomicFile::create(file_system, path, kBlockBytes, options.if_exists));
   return std::make_unique<FileSink>(path, std::move(file));
 }
 

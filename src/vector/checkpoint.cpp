@@ -40,7 +40,7 @@ Result<void> replace_manifest(os::FileSystem& file_system, const std::string& di
   QUIRE_TRY(auto file, file_system.open(temporary, os::OpenMode::create_new));
   QUIRE_CHECK(file->write_all(0, manifest.encode()));
   QUIRE_CHECK(file->sync());
-  QUIRE_CHECK(file_system.rename(temporary, path, os::IfExists::replace));
+  QUIRE_CHECK(file_system.rename(temporary, path, IfExists::replace));
   return file_system.sync_directory(directory);
 }
 
