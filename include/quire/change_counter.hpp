@@ -59,7 +59,8 @@ inline namespace v0 {
 // touching a span would.
 class QUIRE_EXPORT ChangeObserver {
  public:
-  // Errors: misaligned (`offset` is no multiple of 4), out_of_range, closed.
+  // Errors: misaligned (`offset` is no multiple of 4), out_of_range, closed,
+  //   wrong_mode (copy_on_write: changes by others might not show).
   [[nodiscard]] static Result<ChangeObserver> at(const MappedFile& file, std::uint64_t offset);
 
   // How many changes were announced, modulo 2^32.
@@ -87,7 +88,8 @@ class QUIRE_EXPORT ChangeObserver {
 // number of threads and processes may announce on one word.
 class QUIRE_EXPORT ChangeCounter {
  public:
-  // Errors: wrong_mode (the file is open read-only), and those of ChangeObserver::at.
+  // Errors: those of ChangeObserver::at, and
+  //   wrong_mode (the file is open read-only).
   [[nodiscard]] static Result<ChangeCounter> at(MappedFile& file, std::uint64_t offset);
 
   // Tells everyone that what was stored before is there. Returns the value that this made: passing

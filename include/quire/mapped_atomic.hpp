@@ -22,8 +22,9 @@
 // the file and the place in it. It is 32 bits wide, hence 64-bit words have no `wait`: put a 32-bit
 // one beside them to wait on.
 //
-// Waiting needs an open file, not a writable one. It is told of stores that are followed by a
-// `notify`, and not of plain stores, `write`, or a change made over a network file system.
+// Waiting needs no more than a read-only file. It is told of stores that are followed by a `notify`,
+// and not of plain stores, `write`, or what another machine does over a network file system. In a
+// copy-on-write file a wait makes the page private, and from then on sees that object's stores only.
 #pragma once
 
 #include <atomic>

@@ -130,6 +130,7 @@ class Backing final : public Flushable, public std::enable_shared_from_this<Back
   void publish(std::uint64_t size) noexcept { size_.store(size, std::memory_order_release); }
   void allocate_ahead(std::uint64_t size, std::uint64_t end) QUIRE_REQUIRES(mutex_);
   Result<void> write_by_call(ByteRange range, const std::byte* from);
+  void schedule_flush();
   Result<void> note_sync(Result<void> result);
 
   const Opening opening_;

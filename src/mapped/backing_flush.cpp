@@ -35,14 +35,23 @@ Result<void> Backing::count_change(ByteRange range) {
   if (!account_.counts()) return {};
   account_.add(range.length);
   if (account_.policy().kind() == FlushPolicy::Kind::every_interval) {
-    if (!flush_is_scheduled_.exchange(true, std::memory_order_acq_rel)) {
-      const std::chrono::milliseconds interval(account_.policy().amount());
-      FlushService::of_process().schedule(shared_from_this(),
-                                          std::chrono::steady_clock::now() + interval);
-    }
+    schedule_flush();
     return {};
   }
   return account_.is_due() ? flush() : Result<void>();
+}
+
+void Backing::schedule_flush() {
+  if (flush_is_scheduled_.exchange(true, std::memory_order_acq_rel)) return;
+  const std::chrono::milliseconds interval(account_.policy().amount());
+  try {
+    FlushService::of_process().schedule(shared_from_this(),
+                                        std::chrono::steady_clock::now() + interval);
+  } catch (...) {
+    // The next write tries again.
+    flush_is_scheduled_.store(false, std::memory_order_release);
+    throw;
+  }
 }
 
 void Backing::end_background_flushes() noexcept {

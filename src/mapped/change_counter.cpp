@@ -12,9 +12,14 @@ ChangeObserver::ChangeObserver(MappedFile file, Pin pin, std::uint64_t offset,
     : file_(std::move(file)), pin_(std::move(pin)), offset_(offset), word_(word) {}
 
 Result<ChangeObserver> ChangeObserver::at(const MappedFile& file, std::uint64_t offset) {
-  QUIRE_TRY(const auto word, file.view_as<std::uint32_t>(offset, 1));
-  QUIRE_TRY(Pin pin, file.pin(offset, sizeof(std::uint32_t)));
-  return ChangeObserver(file.share(), std::move(pin), offset, Atomic(word.data()));
+  QUIRE_TRY(const auto word, file.atomic_as<std::uint32_t>(offset));
+  const ByteRange range{offset, sizeof(std::uint32_t)};
+  if (file.access() == Access::copy_on_write) {
+    return std::unexpected(
+        Error(ErrorCode::wrong_mode, "count_changes").with_path(file.path()).with_range(range));
+  }
+  QUIRE_TRY(Pin pin, file.pin(range.offset, range.length));
+  return ChangeObserver(file.share(), std::move(pin), offset, word);
 }
 
 Result<std::uint32_t> ChangeObserver::wait_for_change(
@@ -35,9 +40,9 @@ ChangeCounter::ChangeCounter(ChangeObserver observer, Atomic<std::uint32_t> word
     : observer_(std::move(observer)), word_(word) {}
 
 Result<ChangeCounter> ChangeCounter::at(MappedFile& file, std::uint64_t offset) {
-  QUIRE_TRY(const auto word, file.mutable_view_as<std::uint32_t>(offset, 1));
+  QUIRE_TRY(const auto word, file.mutable_atomic_as<std::uint32_t>(offset));
   QUIRE_TRY(ChangeObserver observer, ChangeObserver::at(file, offset));
-  return ChangeCounter(std::move(observer), Atomic(word.data()));
+  return ChangeCounter(std::move(observer), word);
 }
 
 std::uint32_t ChangeCounter::announce() noexcept {

@@ -42,6 +42,13 @@ TEST_F(ChangeCounterTest, AReadOnlyFileOnlyObserves) {
   EXPECT_EQ(code_of(ChangeObserver::at(file, kWord)), "ok");
 }
 
+TEST_F(ChangeCounterTest, APrivateCopyNeitherTellsNorIsTold) {
+  ignore_error(create(kPage).flush());
+  MappedFile file = open(path(), Access::copy_on_write);
+  EXPECT_EQ(code_of(ChangeCounter::at(file, kWord)), "wrong_mode");
+  EXPECT_EQ(code_of(ChangeObserver::at(file, kWord)), "wrong_mode");
+}
+
 TEST_F(ChangeCounterTest, ItsWordIsAlignedAndInsideTheFile) {
   MappedFile file = create(kPage);
   EXPECT_EQ(code_of(ChangeCounter::at(file, 2)), "misaligned");
@@ -114,8 +121,8 @@ TEST_F(ChangeCounterTest, WritersOfTwoProcessesAreAllCounted) {
 
 TEST_F(ChangeCounterTest, WrapsAround) {
   MappedFile file = create(kPage);
-  file.mutable_view_as<std::uint32_t>(kWord, 1).value()[0] =
-      std::numeric_limits<std::uint32_t>::max();
+  file.mutable_atomic_as<std::uint32_t>(kWord).value().store(
+      std::numeric_limits<std::uint32_t>::max());
   ChangeCounter changes = counter(file);
   const std::uint32_t seen = changes.value();
   EXPECT_EQ(changes.announce(), 0U);

@@ -13,6 +13,7 @@
 
 #include "base/try.hpp"
 #include "mapped/file_operations.hpp"
+#include "mapped/with_path.hpp"
 #include "os/new_file.hpp"
 
 namespace quire::mapped {

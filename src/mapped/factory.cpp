@@ -8,6 +8,7 @@
 #include "base/try.hpp"
 #include "mapped/allocation.hpp"
 #include "mapped/backing.hpp"
+#include "mapped/with_path.hpp"
 #include "os/new_file.hpp"
 
 namespace quire::mapped {
@@ -21,12 +22,6 @@ std::unexpected<Error> invalid(const char* operation, const std::string& path,
                                const char* sentence) {
   return std::unexpected(
       Error(ErrorCode::invalid_argument, operation).with_path(path).with_detail(sentence));
-}
-
-template <class T>
-Result<T> with_path(Result<T> result, const std::string& path) {
-  if (!result) return std::unexpected(std::move(result).error().with_path(path));
-  return result;
 }
 
 // What can be said without touching the disk.

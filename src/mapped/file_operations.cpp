@@ -1,4 +1,5 @@
 #include "mapped/file_operations.hpp"
+#include "mapped/with_path.hpp"
 
 #include <algorithm>
 #include <cstdlib>

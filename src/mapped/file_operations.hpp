@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "os/file_system.hpp"
 #include "quire/file_operations.hpp"
@@ -27,12 +26,5 @@ namespace quire::mapped {
 // What can be said of a path without touching the disk; os::NewFile says it by itself. Errors:
 // invalid_argument.
 [[nodiscard]] Result<void> check_file_name(const char* operation, const std::string& path);
-
-// An error about the path that the caller gave, not about the file beside it.
-template <class T>
-[[nodiscard]] Result<T> with_path(Result<T> result, const std::string& path) {
-  if (!result) return std::unexpected(std::move(result).error().with_path(path));
-  return result;
-}
 
 }  // namespace quire::mapped

@@ -13,6 +13,7 @@
 #include "mapped/backing.hpp"
 #include "mapped/factory.hpp"
 #include "mapped/watched_file.hpp"
+#include "mapped/with_path.hpp"
 #include "os/file_events.hpp"
 #include "os/file_system.hpp"
 
@@ -153,12 +154,6 @@ inline namespace v0 {
 
 namespace {
 
-template <class T>
-Result<T> with_path(Result<T> result, const std::string& path) {
-  if (!result) return std::unexpected(std::move(result).error().with_path(path));
-  return result;
-}
-
 std::unexpected<Error> refuse(ErrorCode code, const std::string& path, const char* sentence) {
   return std::unexpected(Error(code, "watch").with_path(path).with_detail(sentence));
 }
@@ -172,13 +167,13 @@ Result<FileWatch> FileWatch::start(const MappedFile& file, Callback callback) {
   if (backing.is_memory()) return refuse(ErrorCode::unsupported, path, "this is no file");
   if (!callback) return refuse(ErrorCode::invalid_argument, path, "there is no callback");
 
-  QUIRE_TRY(std::string target, with_path(os::real_file_system().resolve(path), path));
+  QUIRE_TRY(std::string target, mapped::with_path(os::real_file_system().resolve(path), path));
   // Before the watch begins, so that what happens in between is found by comparing.
-  QUIRE_TRY(const os::FileInfo known, with_path(backing.file().info(), path));
-  QUIRE_TRY(auto events, with_path(os::FileEvents::watch(target), path));
+  QUIRE_TRY(const os::FileInfo known, mapped::with_path(backing.file().info(), path));
+  QUIRE_TRY(auto events, mapped::with_path(os::FileEvents::watch(target), path));
   auto watcher = std::make_shared<mapped::Watcher>(path, std::move(target), known,
                                                    std::move(events), std::move(callback));
-  QUIRE_CHECK(with_path(watcher->start(watcher), path));
+  QUIRE_CHECK(mapped::with_path(watcher->start(watcher), path));
   return FileWatch(std::move(watcher));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/annotations.hpp"
 #include "base/mutex.hpp"
+#include "os/process.hpp"
 #include "quire/executor.hpp"
 
 namespace quire::mapped {
@@ -75,6 +76,11 @@ class FlushService::Timetable : public std::enable_shared_from_this<Timetable> {
   void begin_to_wait(Entry& entry, TimePoint due) QUIRE_REQUIRES(mutex_);
   const Flushable* any_target() const QUIRE_EXCLUDES(mutex_);
 
+  // A child of fork() has no timer thread, and may have the lock as another thread left it.
+  bool in_child() const noexcept { return os::process_id() != process_; }
+
+  const std::int64_t process_ = os::process_id();
+
   mutable base::Mutex mutex_;
   base::Condition earlier_;   // the thread sleeps for too long, or is to stop
   base::Condition finished_;  // a flush has ended
@@ -89,6 +95,7 @@ class FlushService::Timetable : public std::enable_shared_from_this<Timetable> {
 };
 
 void FlushService::Timetable::schedule(const std::shared_ptr<Flushable>& target, TimePoint due) {
+  if (in_child()) return;
   std::weak_ptr<Flushable> replaced;  // ends after the lock
   const base::MutexLock lock(mutex_);
   if (stopping_) return;
@@ -109,6 +116,7 @@ void FlushService::Timetable::schedule(const std::shared_ptr<Flushable>& target,
 }
 
 void FlushService::Timetable::cancel(const Flushable* target) noexcept {
+  if (in_child()) return;
   Entries::node_type taken_off;  // these two end after the lock
   std::weak_ptr<Flushable> unwanted;
   const base::MutexLock lock(mutex_);

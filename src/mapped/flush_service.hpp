@@ -31,10 +31,8 @@
 //
 // A child of fork() has no timer thread and no executor threads: if the parent has scheduled
 // anything, nothing is flushed in the child's background; flushes that the child makes itself work.
-// The lock is held for some map operations and the start of the thread, never for I/O, but a fork in
-// just that moment leaves it locked in the child, where `schedule` and `cancel` then do not return;
-// nor does `cancel` of a target whose flush ran during the fork. A process that forks while files
-// are written and goes on without exec cancels, that is closes, its files before.
+// `schedule` and `cancel` do nothing there; a target whose flush ran during the fork is not released
+// in the child.
 #pragma once
 
 #include <chrono>

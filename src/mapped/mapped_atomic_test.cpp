@@ -33,10 +33,10 @@ Clock::time_point already_over() { return Clock::now() - 1s; }
 
 template <class T>
 Atomic<T> word(MappedFile& file, std::uint64_t offset = 0) {
-  return Atomic(file.mutable_view_as<T>(offset, 1).value().data());
+  return file.mutable_atomic_as<T>(offset).value();
 }
 Atomic<const std::uint32_t> read_word(const MappedFile& file, std::uint64_t offset = 0) {
-  return Atomic(file.view_as<std::uint32_t>(offset, 1).value().data());
+  return file.atomic_as<std::uint32_t>(offset).value();
 }
 
 // Waits until the word is not `old`; false if it took the deadline to see it.
@@ -96,7 +96,7 @@ TYPED_TEST(AtomicTypes, CompareExchangeStoresOnlyOverWhatIsExpected) {
 TYPED_TEST(AtomicTypes, AnArrayIsWordsSideBySide) {
   MappedFile file = this->create(kPage);
   const auto words = file.mutable_view_as<TypeParam>(8, 3).value();
-  const AtomicArray<TypeParam> array(words.data(), words.size());
+  const auto array = file.mutable_atomics_as<TypeParam>(8, 3).value();
   EXPECT_EQ(array.size(), 3U);
   TypeParam next = 10;
   for (const Atomic<TypeParam> each : array) each.store(next++);
@@ -105,6 +105,17 @@ TYPED_TEST(AtomicTypes, AnArrayIsWordsSideBySide) {
   const AtomicArray<const TypeParam> read_only = array;
   EXPECT_EQ(read_only.begin()[2].load(), TypeParam{12});
   EXPECT_EQ(std::ranges::distance(read_only), 3);
+}
+
+TEST_F(MappedAtomicTest, HandlesAreGivenForWordsThatAreThere) {
+  MappedFile file = create(kPage);
+  EXPECT_EQ(code_of(file.atomic_as<std::uint64_t>(4)), "misaligned");
+  EXPECT_EQ(code_of(file.mutable_atomics_as<std::int32_t>(2, 1)), "misaligned");
+  EXPECT_EQ(code_of(file.mutable_atomic_as<std::uint32_t>(kPage)), "out_of_range");
+  EXPECT_EQ(code_of(file.atomics_as<std::uint64_t>(8, kPage / 8)), "out_of_range");
+  EXPECT_EQ(file.atomics_as<std::uint64_t>(kPage, 0).value().size(), 0U);
+  EXPECT_EQ(code_of(open(path(), Access::read_only).mutable_atomic_as<std::uint32_t>(0)),
+            "wrong_mode");
 }
 
 TEST_F(MappedAtomicTest, AssigningAHandleMakesItMeanAnotherWord) {

@@ -28,12 +28,15 @@ struct Path {
   Error named(Error error) const { return std::move(error).with_path(path); }
 };
 
-// On the executor nobody catches: there it is an error that memory ran out.
+// Takes the subject, and has let go of it when it returns. On the executor nobody catches: there it is
+// an error that memory ran out.
 template <class T, class Subject, class Work>
-Result<T> run(const char* operation, const std::stop_token& stop, Subject subject, Work work) {
+Result<T> run(const char* operation, const std::stop_token& stop, Subject& subject,
+              const Work& work) {
   try {
-    if (!stop.stop_requested()) return work(subject);
-    return std::unexpected(subject.named(Error(ErrorCode::cancelled, operation)));
+    Subject taken = std::move(subject);
+    if (!stop.stop_requested()) return work(taken);
+    return std::unexpected(taken.named(Error(ErrorCode::cancelled, operation)));
   } catch (const std::bad_alloc&) {
     return std::unexpected(Error(ErrorCode::capacity, operation));
   }
@@ -46,8 +49,7 @@ void submit(const char* operation, Subject subject, Work work, Completion<T> don
   const auto executor = options.executor ? std::move(options.executor) : default_executor();
   executor->submit([operation, stop = std::move(options.stop), subject = std::move(subject),
                     work = std::move(work), done = std::move(done)]() mutable {
-    // The subject is let go inside `run`, before `done` learns of the end.
-    auto result = run<T>(operation, stop, std::move(subject), std::move(work));
+    auto result = run<T>(operation, stop, subject, work);
     done(std::move(result));
   });
 }

@@ -86,8 +86,7 @@ class MappedIstream::Buffer : public std::streambuf {
       if (static_cast<std::uint64_t>(offset) > kLast - std::min(base, kLast)) return nowhere();
       base += static_cast<std::uint64_t>(offset);
     }
-    // Only being asked where we are keeps the buffer.
-    if (from != std::ios_base::cur || offset != 0) move_to(base);
+    if (base != position()) move_to(base);
     return static_cast<off_type>(base);
   }
 
@@ -139,12 +138,15 @@ class MappedIstream::Buffer : public std::streambuf {
       auto done = file_.read_into(offset, std::as_writable_bytes(std::span(to, length)));
       if (done) return length;
       // Shrunk since it was asked for its size: asked again.
-      if (done.error().code() != ErrorCode::out_of_range) fail(std::move(done).error());
+      if (done.error().code() == ErrorCode::out_of_range) continue;
+      error_ = std::move(done).error();
+      fail();
     }
   }
 
-  [[noreturn]] void fail(Error error) {
-    error_ = std::move(error);
+  // Does not take the error itself: GCC 12 destroys twice what is moved from a parameter of a
+  // function that always throws.
+  [[noreturn]] void fail() {
     // For those who read from the buffer itself, and do not come by the stream.
     stream_.setstate(std::ios_base::badbit);
     throw std::ios_base::failure(error_->message(), error_->to_error_code());

@@ -279,16 +279,14 @@ TEST_F(MappedStreamTest, ACutFileIsBadAndNotAtItsEnd) {
 
 TEST_F(MappedStreamTest, AReadThatFailsTakesNothing) {
   const MappedFile file = create(16 * kBuffer);
-  for (const std::uint64_t count : {kBuffer - 3, kBuffer + 100, 4 * kBuffer}) {
+  for (const std::uint64_t count : {kBuffer + 100, 4 * kBuffer}) {
     MappedIstream in(file);
-    in.seekg(kBuffer - 10);
-    EXPECT_EQ(in.get(), 0);
-    in.seekg(-1, std::ios::cur);
-    cut(path(), kBuffer + kPage);
+    EXPECT_EQ(in.get(), 0) << "and the rest of the buffer is still to be taken";
+    cut(path(), kBuffer);
     EXPECT_EQ(take(in, count), "");
     EXPECT_TRUE(in.bad() && !in.eof());
     in.clear();
-    EXPECT_EQ(in.tellg(), static_cast<std::streamoff>(kBuffer - 10));
+    EXPECT_EQ(in.tellg(), 1);
     cut(path(), 16 * kBuffer);
     EXPECT_EQ(take(in, count).size(), count) << "and it goes on when the file is whole again";
   }

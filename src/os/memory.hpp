@@ -18,9 +18,6 @@
 
 namespace quire::os {
 
-// Bytes of a page of memory.
-[[nodiscard]] std::uint64_t page_size() noexcept;
-
 // Puts the pages that hold the range into the page table; see Prefault. On an error some may have been.
 // Errors:
 //   io with EFAULT: a page cannot be had. The file was cut, or the disk failed or is full; a look at the

@@ -105,11 +105,6 @@ class ProcFile {
 
 }  // namespace
 
-std::uint64_t page_size() noexcept {
-  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
 // Putting pages in.
 
 Result<void> populate(const std::byte* address, std::size_t length, Prefault how) {
@@ -419,3 +414,14 @@ Result<std::vector<ByteRange>> private_pages(const std::byte* address, std::size
 }
 
 }  // namespace quire::os
+
+namespace quire {
+inline namespace v0 {
+
+std::uint64_t page_size() noexcept {
+  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+}  // namespace v0
+}  // namespace quire

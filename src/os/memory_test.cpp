@@ -329,8 +329,11 @@ TEST(PopulateByTouching, ForWritingLosesNoStoreOfOthers) {
   std::jthread adder([&](const std::stop_token& stop) {
     for (; !stop.stop_requested(); ++added) word.fetch_add(1);
   });
-  for (int i = 0; i < 200'000; ++i) {
+  // Until both have been at it at once, again and again.
+  unsigned char last = 0;
+  for (int meetings = 0; meetings < 5000;) {
     ASSERT_TRUE(populate_by_touching(file.data(), kPage, Prefault::write));
+    if (const unsigned char now = word.load(); std::exchange(last, now) != now) ++meetings;
   }
   adder.request_stop();
   adder.join();
