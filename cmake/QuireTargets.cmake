@@ -48,3 +48,15 @@ function(quire_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# quire_compile_fail_test(name source): a test that a source compiles, and that with QUIRE_MISUSE defined
+# every line of it between `#ifdef QUIRE_MISUSE` and `#endif` does not.
+function(quire_compile_fail_test name source)
+  if(NOT (PROJECT_IS_TOP_LEVEL AND QUIRE_BUILD_TESTS))
+    return()
+  endif()
+  add_test(NAME ${name}
+    COMMAND python3 ${PROJECT_SOURCE_DIR}/cmake/compile_fail_test.py
+            ${CMAKE_CURRENT_SOURCE_DIR}/${source} ${CMAKE_CXX_COMPILER} -std=c++23
+            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/src)
+endfunction()

@@ -140,16 +140,10 @@ class MappedIstream::Buffer : public std::streambuf {
       // Shrunk since it was asked for its size: asked again.
       if (done.error().code() == ErrorCode::out_of_range) continue;
       error_ = std::move(done).error();
-      fail();
+      // For those who read from the buffer itself, and do not come by the stream.
+      stream_.setstate(std::ios_base::badbit);
+      throw std::ios_base::failure(error_->message(), error_->to_error_code());
     }
-  }
-
-  // Does not take the error itself: GCC 12 destroys twice what is moved from a parameter of a
-  // function that always throws.
-  [[noreturn]] void fail() {
-    // For those who read from the buffer itself, and do not come by the stream.
-    stream_.setstate(std::ios_base::badbit);
-    throw std::ios_base::failure(error_->message(), error_->to_error_code());
   }
 
   MappedIstream& stream_;

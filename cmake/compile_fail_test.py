@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Checks that misuse does not compile.
+
+    compile_fail_test.py SOURCE COMPILER [FLAG...]
+
+SOURCE must compile as it is, and with QUIRE_MISUSE defined it must fail at every line that stands
+between `#ifdef QUIRE_MISUSE` and `#endif`.
+"""
+
+import re
+import subprocess
+import sys
+
+
+def compile_source(source, compiler, flags):
+    command = [compiler, *flags, "-fsyntax-only", "-fmax-errors=0", source]
+    if "clang" in compiler:
+        command[-2] = "-ferror-limit=0"
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def misuses(source):
+    """The numbers of the lines that must not compile."""
+    numbers, inside = [], False
+    with open(source, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.startswith("#"):
+                inside = line.startswith("#ifdef QUIRE_MISUSE")
+            elif inside:
+                numbers.append(number)
+    return numbers
+
+
+def main():
+    source, compiler, *flags = sys.argv[1:]
+    right = compile_source(source, compiler, flags)
+    if right.returncode != 0:
+        print(right.stderr)
+        sys.exit(f"{source}: does not compile without the misuse")
+    expected = misuses(source)
+    if not expected:
+        sys.exit(f"{source}: has no misuse")
+    output = compile_source(source, compiler, [*flags, "-DQUIRE_MISUSE"]).stderr
+    # The place of the error itself, or of what was instantiated for it.
+    named = {int(number) for number in re.findall(re.escape(source) + r":(\d+):", output)}
+    missing = [number for number in expected if number not in named]
+    for number in missing:
+        print(f"{source}:{number}: compiles, and must not")
+    if missing:
+        print(output)
+    print(f"{len(expected) - len(missing)} of {len(expected)} misuses do not compile")
+    sys.exit(1 if missing else 0)
+
+
+main()
