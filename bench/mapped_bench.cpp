@@ -33,7 +33,8 @@ std::unique_ptr<quire::os::File> raw_file(const std::string& path, std::uint64_t
 class WarmFile {
  public:
   WarmFile() : file(quire::MappedFile::create(scratch_ / "warm", kFileSize).value()) {
-    for (std::uint64_t at = 0; at < kFileSize; at += 4096) file.fill(at, 4096, std::byte{1}).value();
+    for (std::uint64_t at = 0; at < kFileSize; at += 4096)
+      file.fill(at, 4096, std::byte{1}).value();
   }
 
  private:
@@ -215,12 +216,8 @@ void BM_NewDataByMemcpy(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
 }
 BENCHMARK(BM_NewDataByPwrite)->Args({64, 0})->Args({1024, 0})->UseRealTime();
-BENCHMARK(BM_NewData)
-    ->ArgsProduct({{64, 1024}, {4096, 65536, 1 << 20}})
-    ->UseRealTime();
-BENCHMARK(BM_NewDataByMemcpy)
-    ->ArgsProduct({{64, 1024}, {4096, 1 << 20}})
-    ->UseRealTime();
+BENCHMARK(BM_NewData)->ArgsProduct({{64, 1024}, {4096, 65536, 1 << 20}})->UseRealTime();
+BENCHMARK(BM_NewDataByMemcpy)->ArgsProduct({{64, 1024}, {4096, 1 << 20}})->UseRealTime();
 
 // 64 bytes at a time by one and two threads, each in a half of its own; warm pages.
 void BM_DisjointWrites(benchmark::State& state) {

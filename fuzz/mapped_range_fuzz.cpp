@@ -3,7 +3,6 @@
 //
 // The input is a list of steps of 17 bytes: what to do, offset, length. Ranges are compared with
 // arithmetic in 128 bits, which does not overflow.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -82,7 +81,8 @@ void run_step(MappedFile& file, std::uint8_t what, ByteRange range) {
       return check(file.pin(range.offset, range.length), inside);
     case 7: {
       const auto numbers = file.view_as<std::uint64_t>(range.offset, range.length);
-      const bool fits = range.length <= kReserve && is_inside({range.offset, range.length * 8}, size);
+      const bool fits =
+          range.length <= kReserve && is_inside({range.offset, range.length * 8}, size);
       require(numbers.has_value() == (fits && range.offset % 8 == 0));
       return;
     }
@@ -106,8 +106,10 @@ void run_step(MappedFile& file, std::uint8_t what, ByteRange range) {
       require(pieces.has_value() == (range.length != 0));
       if (!pieces) return;
       std::uint64_t total = 0;
-      for (std::size_t i = 0; i < std::min<std::size_t>(pieces->size(), 64); ++i) {
-        total += (*pieces)[i].size();
+      std::size_t looked_at = 0;
+      for (const auto piece : *pieces) {
+        total += piece.size();
+        if (++looked_at == 64) break;
       }
       require(total <= size);
       return;

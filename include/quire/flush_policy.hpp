@@ -43,8 +43,8 @@ class FlushPolicy {
   // nothing is written. What is pending when the file is closed, `close` flushes; a destructor does
   // not.
   static constexpr FlushPolicy every(std::chrono::milliseconds interval) noexcept {
-    return {Kind::every_interval, interval.count() < 0 ? std::uint64_t{0}
-                                                       : static_cast<std::uint64_t>(interval.count())};
+    return {Kind::every_interval,
+            interval.count() < 0 ? std::uint64_t{0} : static_cast<std::uint64_t>(interval.count())};
   }
 
   constexpr Kind kind() const noexcept { return kind_; }

@@ -256,8 +256,8 @@ class QUIRE_EXPORT MappedFile {
     return Atomic<const T>(words->data());
   }
   template <MappableAtomic T>
-  [[nodiscard]] Result<AtomicArray<const T>> atomics_as(std::uint64_t offset, std::uint64_t count) const
-      QUIRE_LIFETIMEBOUND {
+  [[nodiscard]] Result<AtomicArray<const T>> atomics_as(
+      std::uint64_t offset, std::uint64_t count) const QUIRE_LIFETIMEBOUND {
     const auto words = view_as<T>(offset, count);
     if (!words) [[unlikely]]
       return std::unexpected(words.error());
@@ -272,8 +272,8 @@ class QUIRE_EXPORT MappedFile {
     return Atomic<T>(words->data());
   }
   template <MappableAtomic T>
-  [[nodiscard]] Result<AtomicArray<T>> mutable_atomics_as(std::uint64_t offset, std::uint64_t count)
-      QUIRE_LIFETIMEBOUND {
+  [[nodiscard]] Result<AtomicArray<T>> mutable_atomics_as(std::uint64_t offset,
+                                                          std::uint64_t count) QUIRE_LIFETIMEBOUND {
     const auto words = mutable_view_as<T>(offset, count);
     if (!words) [[unlikely]]
       return std::unexpected(words.error());

@@ -63,7 +63,9 @@ class Backing final : public Flushable, public std::enable_shared_from_this<Back
   const std::string& path() const noexcept { return opening_.path; }
   Access access() const noexcept { return opening_.access; }
   std::byte* base() const noexcept { return mapping_.data(); }
-  std::uint64_t reserved() const noexcept { return has_fixed_size() ? fixed_size_ : mapping_.size(); }
+  std::uint64_t reserved() const noexcept {
+    return has_fixed_size() ? fixed_size_ : mapping_.size();
+  }
   const std::atomic<std::uint64_t>& size() const noexcept { return size_; }
   bool has_fixed_size() const noexcept {
     return opening_.window.has_value() || opening_.access == Access::copy_on_write;

@@ -36,10 +36,10 @@ Result<void> Backing::write_by_call(ByteRange range, const std::byte* from) {
   const std::uint64_t size = size_.load(std::memory_order_acquire);
   QUIRE_TRY(const os::FileInfo info, name_error(file_->info()));
   if (!range.fits(size) || info.size < in_file(range).end()) {
-    return std::unexpected(named(
-        Error(ErrorCode::truncated, "write")
-            .with_range(range)
-            .with_detail("the file was cut to " + std::to_string(info.size) + " bytes")));
+    return std::unexpected(
+        named(Error(ErrorCode::truncated, "write")
+                  .with_range(range)
+                  .with_detail("the file was cut to " + std::to_string(info.size) + " bytes")));
   }
   auto written = file_->write_all(in_file(range).offset, {from, range.length});
   if (written) return {};
@@ -49,9 +49,7 @@ Result<void> Backing::write_by_call(ByteRange range, const std::byte* from) {
 Result<void> Backing::fill(ByteRange range, std::byte value) {
   if (range.length < kFillBlock) {
     std::byte* const to = base() + range.offset;
-    const auto set = [=]() noexcept {
-      std::memset(to, std::to_integer<int>(value), range.length);
-    };
+    const auto set = [=]() noexcept { std::memset(to, std::to_integer<int>(value), range.length); };
     if (os::guarded(to, range.length, set) == nullptr) return {};
     return std::unexpected(fault("fill", range));
   }

@@ -38,10 +38,10 @@ class GrowingBuffer {
 
   // REQUIRES: capacity > 0, and at least size().
   void resize_to(std::size_t capacity) {
-    void* moved = std::realloc(bytes_.get(), capacity);
+    std::byte* const old = bytes_.release();
+    auto* const moved = static_cast<std::byte*>(std::realloc(old, capacity));
+    bytes_.reset(moved == nullptr ? old : moved);
     if (moved == nullptr) throw std::bad_alloc();
-    static_cast<void>(bytes_.release());
-    bytes_.reset(static_cast<std::byte*>(moved));
     capacity_ = capacity;
   }
 
@@ -106,9 +106,9 @@ Result<Bytes> read_file(os::FileSystem& file_system, const std::string& path,
 
 Result<void> write_file_atomic(os::FileSystem& file_system, const std::string& path,
                                std::span<const std::byte> bytes, const WriteFileOptions& options) {
-  QUIRE_TRY(os::NewFile fresh,
-            with_path(os::NewFile::create(file_system, path, options.if_exists, options.permissions),
-                      path));
+  QUIRE_TRY(os::NewFile fresh, with_path(os::NewFile::create(file_system, path, options.if_exists,
+                                                             options.permissions),
+                                         path));
   QUIRE_CHECK(with_path(fresh.file().write_all(0, bytes), path));
   return with_path(fresh.put_in_place(), path);
 }

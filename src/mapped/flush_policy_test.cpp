@@ -194,9 +194,9 @@ TEST_F(FlushPolicyTest, ReopeningForgetsTheErrorAndFlushesAgain) {
 
 TEST_F(FlushPolicyTest, ReadersCountNothing) {
   put(disk_, kPath, "content");
-  MappedFile copy = Factory::open(disk_, kPath, Access::copy_on_write,
-                                  {.flush_policy = FlushPolicy::always()})
-                        .value();
+  MappedFile copy =
+      Factory::open(disk_, kPath, Access::copy_on_write, {.flush_policy = FlushPolicy::always()})
+          .value();
   ASSERT_TRUE(copy.write(0, as_bytes("mine")));
   EXPECT_EQ(copy.pending(), PendingWrites{});
   EXPECT_EQ(copy.flush_policy(), FlushPolicy::always());

@@ -186,10 +186,10 @@ TEST_F(MappedAtomicTest, AWaitEndsAtItsDeadline) {
   EXPECT_FALSE(word<std::uint32_t>(file).wait(0, Clock::now() + 20ms, stop.get_token()));
 }
 
-// Each waits for the other's move, a thousand times: one wake that is lost is a game that hangs.
+// Each waits for the other's move, some hundred times: one wake that is lost is a game that hangs.
 bool play(MappedFile& file, std::uint32_t first, const std::stop_token& stop = {}) {
   const Atomic<std::uint32_t> ball = word<std::uint32_t>(file, 128);
-  for (std::uint32_t turn = first; turn < 2000; turn += 2) {
+  for (std::uint32_t turn = first; turn < 600; turn += 2) {
     while (ball.load() != turn) {
       if (!woken(ball, turn - 1, stop)) return false;
     }
@@ -285,7 +285,7 @@ TEST_F(MappedAtomicTest, AStopEndsAWait) {
 
 TEST_F(MappedAtomicTest, NoStopIsMissedAsTheWaitBegins) {
   MappedFile file = create(kPage);
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 300; ++i) {
     std::stop_source stop;
     std::jthread waiter(
         [&] { EXPECT_FALSE(word<std::uint32_t>(file).wait(0, std::nullopt, stop.get_token())); });

@@ -149,7 +149,9 @@ FlushPolicy MappedFile::flush_policy() const noexcept {
   return backing_ ? backing_->account().policy() : FlushPolicy::manual();
 }
 
-int MappedFile::descriptor() const noexcept { return backing_ ? backing_->file().descriptor() : -1; }
+int MappedFile::descriptor() const noexcept {
+  return backing_ ? backing_->file().descriptor() : -1;
+}
 
 std::string MappedFile::description() const {
   if (!backing_) return "closed";
@@ -333,9 +335,9 @@ Result<void> MappedFile::unlock_in_memory(ByteRange range) const {
 
 Result<Residency> MappedFile::residency(ByteRange range) const {
   if (!is_inside(range)) return refuse("residency", range);
-  return with_range(os::residency(base_ + range.offset, range.length, descriptor(),
-                                  backing_->in_file(range)),
-                    range);
+  return with_range(
+      os::residency(base_ + range.offset, range.length, descriptor(), backing_->in_file(range)),
+      range);
 }
 
 Result<HugePageReport> MappedFile::huge_page_report() const {
@@ -391,8 +393,7 @@ Result<T> MappedFile::with_range(Result<T> result, ByteRange range) const {
 }
 
 std::unexpected<Error> MappedFile::not_for(const char* operation, const char* why) const {
-  return std::unexpected(
-      backing_->named(Error(ErrorCode::wrong_mode, operation).with_detail(why)));
+  return std::unexpected(backing_->named(Error(ErrorCode::wrong_mode, operation).with_detail(why)));
 }
 
 std::unexpected<Error> MappedFile::refuse(const char* operation, ByteRange range) const {

@@ -24,7 +24,9 @@ class ModelTest : public MappedFileTest, public testing::WithParamInterface<unsi
   ByteRange any_range() {
     const std::uint64_t offset = below(model_.size() + 2);
     const std::uint64_t length = below(8) == 0 ? below(300'000) : below(9000);
-    return {offset, below(20) == 0 ? length : std::min(length, model_.size() - std::min(offset, model_.size()))};
+    return {offset, below(20) == 0
+                        ? length
+                        : std::min(length, model_.size() - std::min(offset, model_.size()))};
   }
   std::vector<std::byte> any_bytes(std::uint64_t length) {
     std::vector<std::byte> bytes(length);
@@ -37,7 +39,9 @@ class ModelTest : public MappedFileTest, public testing::WithParamInterface<unsi
     static constexpr std::array kPolicies{FlushPolicy::manual(), FlushPolicy::every_bytes(50'000),
                                           FlushPolicy::every_writes(7),
                                           FlushPolicy::every(std::chrono::milliseconds(3))};
-    return {.reserve = kMost, .sparse = below(2) == 0, .flush_policy = kPolicies[below(4)],
+    return {.reserve = kMost,
+            .sparse = below(2) == 0,
+            .flush_policy = kPolicies[below(4)],
             .prefault = below(4) == 0 ? Prefault::write : Prefault::none,
             .huge_pages = below(4) == 0};
   }
@@ -46,10 +50,10 @@ class ModelTest : public MappedFileTest, public testing::WithParamInterface<unsi
 
   void do_something() {
     static constexpr std::array kSteps{
-        &ModelTest::write,     &ModelTest::write,  &ModelTest::write,
-        &ModelTest::append,    &ModelTest::append, &ModelTest::store_by_span,
-        &ModelTest::fill,      &ModelTest::flush,  &ModelTest::copy_within,
-        &ModelTest::resize,    &ModelTest::reopen, &ModelTest::change_a_private_copy,
+        &ModelTest::write,  &ModelTest::write,  &ModelTest::write,
+        &ModelTest::append, &ModelTest::append, &ModelTest::store_by_span,
+        &ModelTest::fill,   &ModelTest::flush,  &ModelTest::copy_within,
+        &ModelTest::resize, &ModelTest::reopen, &ModelTest::change_a_private_copy,
         &ModelTest::punch};
     (this->*kSteps[below(kSteps.size())])();
   }

@@ -43,8 +43,7 @@ Result<std::vector<ByteRange>> PrivateCopy::changed_ranges() const {
   QUIRE_CHECK(check_not_cut("changed_ranges"));
   // A window may begin inside a page, whose first bytes are not its own.
   const std::uint64_t before = reinterpret_cast<std::uintptr_t>(bytes.data()) % page_size();
-  QUIRE_TRY(const auto pages,
-            os::private_pages(bytes.data() - before, before + bytes.size()));
+  QUIRE_TRY(const auto pages, os::private_pages(bytes.data() - before, before + bytes.size()));
   std::vector<ByteRange> changed;
   for (const ByteRange& page : pages) {
     const std::uint64_t first = std::max(page.offset, before) - before;
@@ -89,7 +88,8 @@ Result<void> PrivateCopy::commit() const {
   if (changed.empty()) return {};
   QUIRE_TRY(const auto writable, file.reopen(os::OpenMode::read_write));
   for (const ByteRange& range : changed) {
-    QUIRE_CHECK(writable->write_all(origin + range.offset, bytes.subspan(range.offset, range.length)));
+    QUIRE_CHECK(
+        writable->write_all(origin + range.offset, bytes.subspan(range.offset, range.length)));
   }
   QUIRE_CHECK(writable->sync());
   for (const ByteRange& range : changed) QUIRE_CHECK(mapping.forget_stores(range));

@@ -308,9 +308,10 @@ TEST_F(RegressionTest, PendingBytesWereAtTimesPendingWrites) {
 
 TEST_F(RegressionTest, UnmapFailedWhileTheFlusherLookedAtTheFile) {
   for (int i = 0; i < 50; ++i) {
-    MappedFile file = MappedFile::create_or_replace(
-                          path(), 10, {.flush_policy = FlushPolicy::every(std::chrono::milliseconds(1))})
-                          .value();
+    MappedFile file =
+        MappedFile::create_or_replace(
+            path(), 10, {.flush_policy = FlushPolicy::every(std::chrono::milliseconds(1))})
+            .value();
     ASSERT_TRUE(file.write(0, as_bytes("x")));
     if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const auto descriptor = file.unmap();

@@ -195,9 +195,8 @@ class LinuxFile final : public File {
     auto from = static_cast<off_t>(range.offset);
     auto to = from;
     const std::size_t length = std::min<std::uint64_t>(range.length, kMaxTransfer);
-    const ssize_t copied = retry_interrupted([&] {
-      return ::copy_file_range(source.descriptor(), &from, descriptor_, &to, length, 0);
-    });
+    const ssize_t copied = retry_interrupted(
+        [&] { return ::copy_file_range(source.descriptor(), &from, descriptor_, &to, length, 0); });
     if (copied >= 0) return static_cast<std::uint64_t>(copied);
     const bool refused = errno == EXDEV || errno == EINVAL || errno == EBADF || errno == ENOSYS;
     if (refused) errno = EOPNOTSUPP;
@@ -317,7 +316,7 @@ Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path) {
 Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
                                                 const std::string& path) {
   const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
-  const int fresh = retry_interrupted([&] { return ::open(link.c_str(), open_flags(mode)); });
+  const int fresh = retry_interrupted([&] { return ::open(link.c_str(), open_flags(mode), 0); });
   if (fresh < 0) {
     if (errno != ENOENT) return fail("open", path);
     return std::unexpected(Error(ErrorCode::unsupported, "open", ENOENT)

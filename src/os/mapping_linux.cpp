@@ -148,8 +148,7 @@ Result<Mapping> Mapping::map_window(int descriptor, MapAccess access, ByteRange 
     }
     return std::unexpected(errno_error("map", errno, {}));
   }
-  return Mapping(static_cast<std::byte*>(base), before, length,
-                 access != MapAccess::private_copy);
+  return Mapping(static_cast<std::byte*>(base), before, length, access != MapAccess::private_copy);
 }
 
 void Mapping::advise(ByteRange range, AccessHint access) const noexcept {

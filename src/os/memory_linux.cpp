@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -311,10 +312,11 @@ class MapsReader {
 
   // False: nothing behind this line matters.
   bool take(std::string_view line) noexcept {
-    const char* const line_end = line.data() + line.size();
+    const char* const line_end = std::to_address(line.end());
     std::uintptr_t map_first = 0;
     std::uintptr_t map_end = 0;
-    const auto [dash, failed] = std::from_chars(line.data(), line_end, map_first, 16);
+    const auto [dash, failed] =
+        std::from_chars(std::to_address(line.begin()), line_end, map_first, 16);
     if (failed == std::errc() && dash != line_end && *dash == '-') {
       std::from_chars(dash + 1, line_end, map_end, 16);
       overlaps_ = map_first < end_ && first_ < map_end;

@@ -123,8 +123,7 @@ class SimulatedFile final : public File {
     if (!state_->allocate_supported)
       return simulated_failure("allocate", EOPNOTSUPP, path(), range);
     const std::lock_guard lock(state_->mutex);
-    if (range.end() > inode_->allocated() &&
-        !state_->has_room(range.end() - inode_->allocated())) {
+    if (range.end() > inode_->allocated() && !state_->has_room(range.end() - inode_->allocated())) {
       return simulated_failure("allocate", ENOSPC, path(), range);
     }
     require(::fallocate(inode_->descriptor, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
