@@ -17,7 +17,8 @@
 //     memory: if another process cuts the file short, or the device fails, or a hole meets a full
 //     disk, touching them raises SIGBUS.
 //   - Copies (`read`, `read_into`, `write`, `fill`, `copy_within`, `append`) and `guarded` meet the
-//     same as an error: `truncated`, `no_space` or `io`.
+//     same as an error: `truncated`, `no_space` or `io`. A cut is noticed by whole pages: behind the
+//     new end, in the page it is in, one reads zeros, and writes are lost; `refresh` tells.
 //
 // Beside it: parts of a file that end where they say (quire/segment.hpp), passes in chunks
 // (quire/chunks.hpp), a std::istream (quire/mapped_stream.hpp), being told of changes
@@ -360,7 +361,8 @@ class QUIRE_EXPORT MappedFile {
   // flush in the background that nobody has been told of,
   //   wrong_mode (copy_on_write: `commit` writes to the file), unsupported (anonymous memory).
   [[nodiscard]] Result<void> flush();
-  // The same for the bytes of a range, with the size. Ranges need no alignment.
+  // The same for the bytes of a range, with as much of the size as they need. Ranges need no
+  // alignment.
   [[nodiscard]] Result<void> flush_range(ByteRange range);
   // Starts writing a range out and does not wait. Promises nothing about a power cut; a later flush
   // has less to do. Errors: io.
@@ -374,8 +376,8 @@ class QUIRE_EXPORT MappedFile {
   // The ranges, of whole pages but for the end, that were stored into and differ from the file.
   // Errors: wrong_mode, truncated, io, unsupported (no /proc).
   [[nodiscard]] Result<std::vector<ByteRange>> changed_ranges() const;
-  // Writes those ranges to the file and returns when they are durable; their pages then follow the file
-  // again. In a page that others changed meanwhile, this object's bytes win. A power cut or an error
+  // Writes all pages stored into to the file and returns when they are durable; they then follow the
+  // file again. In a page that others changed meanwhile, this object's bytes win. A power cut or an error
   // may leave a part of the ranges written; after an error nothing private is lost, and `commit` may be
   // called again. Errors: those above, permission (the file cannot be opened for writing), no_space,
   // read_only_after_error.

@@ -48,7 +48,7 @@ bool has_all_its_space(os::File& file) {
   const auto space = file.space();
   if (!space || !space->allocation_binds) return false;
   const auto info = file.info();
-  return info && info->allocated_bytes >= info->size;
+  return info && file.has_own_space(info->size).value_or(false);
 }
 
 Error fault_error(os::File& file, const char* operation, ByteRange range) {

@@ -62,6 +62,27 @@ TEST_F(AppendTest, ForeignGrowthIsNotOverwritten) {
   EXPECT_EQ(file.append(as_bytes("x")).value(), 10U);
 }
 
+TEST_F(AppendTest, ClosingIsGoodAlsoIfSomeoneElseMadeTheFileLonger) {
+  MappedFile file = create(0);
+  ASSERT_TRUE(file.append(as_bytes("mine")));
+  cut(path(), 10'000);
+  EXPECT_TRUE(file.trim());
+  EXPECT_TRUE(file.append({}));
+  EXPECT_TRUE(file.close());
+  EXPECT_EQ(std::filesystem::file_size(path()), 10'000U) << "and its bytes are left";
+}
+
+TEST_F(AppendTest, SpaceTakenAheadIsNotTakenForThatOfAHole) {
+  MappedFile file = create(16 * kPage, {.sparse = true});
+  ASSERT_TRUE(file.close());
+  file = open(path());
+  ASSERT_TRUE(file.append(as_bytes("x")));
+  EXPECT_FALSE(file.allocation_guaranteed());
+  ASSERT_TRUE(file.refresh());
+  EXPECT_FALSE(file.allocation_guaranteed());
+  EXPECT_FALSE(open(path(), Access::read_only).allocation_guaranteed());
+}
+
 TEST_F(AppendTest, ReadOnlyFilesRefuse) {
   put(path(), "x");
   MappedFile file = open(path(), Access::read_only);

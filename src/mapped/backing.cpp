@@ -123,23 +123,21 @@ Result<void> Backing::shrink(std::uint64_t new_size) {
                                             "the file has " + std::to_string(size) + " bytes")));
   }
   if (new_size == size) return {};
-  const std::lock_guard no_calls_write(cut_mutex_);
-  publish(new_size);
   if (!pin_ends_.empty() && *pin_ends_.rbegin() > new_size) {
-    publish(size);
     return std::unexpected(
         named(size_error(ErrorCode::busy, "shrink", new_size,
                          "a pin reaches to byte " + std::to_string(*pin_ends_.rbegin()))));
   }
-  auto cut = unchanged_info("shrink", size);
-  Result<void> done = cut ? name_error(file_->truncate(new_size))
-                          : Result<void>(std::unexpected(std::move(cut).error()));
-  if (!done) {
-    publish(size);
-  } else {
+  QUIRE_CHECK(unchanged_info("shrink", size));
+  const std::lock_guard no_calls_write(cut_mutex_);
+  publish(new_size);
+  auto cut = name_error(file_->truncate(new_size));
+  if (cut) {
     ahead_end_ = 0;
+  } else {
+    publish(size);
   }
-  return done;
+  return cut;
 }
 
 Result<std::uint64_t> Backing::append(std::span<const std::byte> in) {
@@ -176,14 +174,19 @@ Result<void> Backing::trim() {
   const std::uint64_t size = size_.load(std::memory_order_relaxed);
   if (std::exchange(ahead_end_, 0) <= size) return {};
   // If another process resized the file, the space is its.
-  QUIRE_CHECK(unchanged_info("trim", size));
+  QUIRE_TRY(const os::FileInfo info, name_error(file_->info()));
+  if (info.size != size) return {};
   return name_error(file_->truncate(size));
 }
 
 Result<void> Backing::punch_hole(ByteRange range) {
   if (range.empty()) return {};
+  // So that has_space_ is what the last of refresh and this says.
+  const base::MutexLock lock(mutex_);
   has_space_.store(false, std::memory_order_relaxed);
-  return name_error(file_->punch_hole(in_file(range)));
+  auto punched = file_->punch_hole(in_file(range));
+  if (punched) return punched;
+  return std::unexpected(named(std::move(punched).error().with_range(range)));
 }
 
 Result<std::uint64_t> Backing::refresh() {

@@ -82,7 +82,7 @@ class Backing final : public Flushable, public std::enable_shared_from_this<Back
   [[nodiscard]] Result<void> shrink(std::uint64_t new_size) QUIRE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::uint64_t> append(std::span<const std::byte> in) QUIRE_EXCLUDES(mutex_);
   [[nodiscard]] Result<void> trim() QUIRE_EXCLUDES(mutex_);
-  [[nodiscard]] Result<void> punch_hole(ByteRange range);
+  [[nodiscard]] Result<void> punch_hole(ByteRange range) QUIRE_EXCLUDES(mutex_);
   [[nodiscard]] Result<std::uint64_t> refresh() QUIRE_EXCLUDES(mutex_);
 
   // Stores bytes, or one value, into a range that was inside the size.
@@ -96,6 +96,8 @@ class Backing final : public Flushable, public std::enable_shared_from_this<Back
   [[nodiscard]] Result<void> count_change(ByteRange range);
   // No flush in the background runs any more, nor is one waiting.
   void end_background_flushes() noexcept;
+  // Schedules what is pending after all.
+  void resume_background_flushes();
   void flush_because_due() noexcept override;
   [[nodiscard]] std::optional<Error> last_flush_error() const QUIRE_EXCLUDES(mutex_);
   // Why a change is refused after a failed flush: first what nobody was told of, then the state.

@@ -1,5 +1,7 @@
 // What of a mapped file is durable: flushes, the policy that asks for them, and what failed.
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -7,6 +9,13 @@
 #include "mapped/backing.hpp"
 
 namespace quire::mapped {
+
+namespace {
+
+// In ms, a hundred years: the clock cannot count for ever.
+constexpr std::uint64_t kLongestInterval = std::uint64_t{100} * 365 * 24 * 3600 * 1000;
+
+}  // namespace
 
 Result<void> Backing::flush() {
   if (sync_failed()) return std::unexpected(refusal("flush", {}));
@@ -28,7 +37,9 @@ Result<void> Backing::flush_range(ByteRange range) {
 }
 
 Result<void> Backing::start_writeback(ByteRange range) {
-  return name_error(file_->start_writeback(in_file(range)));
+  auto started = file_->start_writeback(in_file(range));
+  if (started) return started;
+  return std::unexpected(named(std::move(started).error().with_range(range)));
 }
 
 Result<void> Backing::count_change(ByteRange range) {
@@ -43,7 +54,7 @@ Result<void> Backing::count_change(ByteRange range) {
 
 void Backing::schedule_flush() {
   if (flush_is_scheduled_.exchange(true, std::memory_order_acq_rel)) return;
-  const std::chrono::milliseconds interval(account_.policy().amount());
+  const std::chrono::milliseconds interval(std::min(account_.policy().amount(), kLongestInterval));
   try {
     FlushService::of_process().schedule(shared_from_this(),
                                         std::chrono::steady_clock::now() + interval);
@@ -57,12 +68,18 @@ void Backing::schedule_flush() {
 void Backing::end_background_flushes() noexcept {
   if (account_.policy().kind() != FlushPolicy::Kind::every_interval) return;
   FlushService::of_process().cancel(*this);
-  flush_is_scheduled_.store(false, std::memory_order_release);
+  flush_is_scheduled_.exchange(false, std::memory_order_acq_rel);
+}
+
+void Backing::resume_background_flushes() {
+  if (account_.policy().kind() != FlushPolicy::Kind::every_interval) return;
+  if (account_.pending() != PendingWrites{}) schedule_flush();
 }
 
 void Backing::flush_because_due() noexcept {
-  // What is written from here on asks for the next flush.
-  flush_is_scheduled_.store(false, std::memory_order_release);
+  // What is written from here on asks for the next flush. Exchanged, not stored: so a write that found
+  // itself scheduled has its count seen below.
+  flush_is_scheduled_.exchange(false, std::memory_order_acq_rel);
   if (account_.pending() == PendingWrites{} || sync_failed()) return;
   if (flush()) return;
   const base::MutexLock lock(mutex_);
@@ -88,8 +105,8 @@ Result<void> Backing::note_sync(Result<void> result) {
   {
     const base::MutexLock lock(mutex_);
     flush_error_ = error;
+    sync_failed_.store(true, std::memory_order_relaxed);
   }
-  sync_failed_.store(true, std::memory_order_relaxed);
   return std::unexpected(std::move(error));
 }
 

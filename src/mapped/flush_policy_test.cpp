@@ -1,4 +1,5 @@
 // Flush policies: what counts, when they flush, and where a failure goes.
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -190,6 +191,44 @@ TEST_F(FlushPolicyTest, ReopeningForgetsTheErrorAndFlushesAgain) {
   ASSERT_TRUE(file.write(0, as_bytes("kept")));
   EXPECT_EQ(durable().substr(0, 4), "kept");
   EXPECT_EQ(file.pending(), PendingWrites{});
+}
+
+TEST_F(FlushPolicyTest, ARefusedUnmapLeavesWhatIsScheduled) {
+  MappedFile file = file_with(FlushPolicy::every(milliseconds(5)));
+  {
+    const Pin pin = file.pin(0, 1).value();
+    ASSERT_TRUE(file.write(0, as_bytes("kept")));
+    EXPECT_EQ(code_of(file.unmap()), "busy");
+  }
+  wait_until_nothing_is_pending(file);
+  EXPECT_EQ(durable().substr(0, 4), "kept");
+}
+
+TEST_F(FlushPolicyTest, TheLongestIntervalIsNotOver) {
+  MappedFile file = file_with(FlushPolicy::every(milliseconds::max()));
+  ASSERT_TRUE(file.write(0, as_bytes("x")));
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(file.pending(), (PendingWrites{1, 1}));
+}
+
+TEST_F(FlushPolicyTest, OfTwoFlushesAtOnceNoneIsToldThatTheOthersFailureWasNone) {
+  MappedFile file = file_with(FlushPolicy::manual());
+  std::atomic<int> syncs = 0;
+  std::atomic<bool> second_is_on_its_way = false;
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    if (std::string_view(call.operation) != "sync") return os::SimulatedOutcome{};
+    // The system tells the first that asks, and nobody else.
+    if (++syncs > 1) return os::SimulatedOutcome{};
+    while (!second_is_on_its_way) std::this_thread::yield();
+    std::this_thread::sleep_for(milliseconds(20));
+    return os::SimulatedOutcome{.fail_with = EIO};
+  });
+  std::jthread first([&] { EXPECT_EQ(code_of(file.flush()), "io"); });
+  while (syncs == 0) std::this_thread::yield();
+  std::jthread second([&] {
+    second_is_on_its_way = true;
+    EXPECT_EQ(code_of(file.flush()), "read_only_after_error");
+  });
 }
 
 TEST_F(FlushPolicyTest, ReadersCountNothing) {

@@ -51,6 +51,14 @@ TEST_F(MappedFaultTest, GuardedCodeLeavesWithAnError) {
   EXPECT_EQ(code_of(file.mutable_guarded({0, kPage + 1}, store)), "truncated");
 }
 
+TEST_F(MappedFaultTest, MakingTheMemoryOfACutFileReadyIsAnError) {
+  const MappedFile file = cut_file();
+  EXPECT_EQ(code_of(file.prefault({0, kSize}, Prefault::read)), "truncated");
+  EXPECT_EQ(code_of(file.prefault({0, kSize}, Prefault::write)), "truncated");
+  EXPECT_EQ(code_of(file.lock_in_memory({kPage, 1})), "truncated");
+  EXPECT_EQ(code_of(file.prefault({0, kPage}, Prefault::write)), "ok");
+}
+
 TEST_F(MappedFaultTest, TheProcessGoesOnWithTheRepairedFile) {
   MappedFile file = cut_file();
   ASSERT_EQ(code_of(file.write(2 * kPage, as_bytes("lost"))), "truncated");

@@ -130,11 +130,16 @@ Result<int> MappedFile::unmap() {
   // What runs in the background holds the backing too.
   backing_->end_background_flushes();
   if (backing_.use_count() != 1) {
+    backing_->resume_background_flushes();
     return std::unexpected(backing_->named(
         Error(ErrorCode::busy, "unmap").with_detail("pins or other handles of the file live")));
   }
-  QUIRE_TRY(const int descriptor, backing_->name_error(backing_->file().duplicate_descriptor()));
-  *this = MappedFile();
+  auto descriptor = backing_->name_error(backing_->file().duplicate_descriptor());
+  if (descriptor) {
+    *this = MappedFile();
+  } else {
+    backing_->resume_background_flushes();
+  }
   return descriptor;
 }
 
@@ -325,7 +330,11 @@ Result<void> MappedFile::prefault(ByteRange range, Prefault how) const {
 
 Result<void> MappedFile::lock_in_memory(ByteRange range) const {
   if (!is_inside(range)) return refuse("lock_in_memory", range);
-  return with_range(os::lock_memory(base_ + range.offset, range.length), range);
+  auto locked = os::lock_memory(base_ + range.offset, range.length);
+  if (!locked && locked.error().code() == ErrorCode::io) {
+    return std::unexpected(backing_->fault("lock_in_memory", range));
+  }
+  return with_range(std::move(locked), range);
 }
 
 Result<void> MappedFile::unlock_in_memory(ByteRange range) const {

@@ -27,6 +27,12 @@ void add(std::vector<ByteRange>& ranges, ByteRange range) {
   }
 }
 
+// The error with the range as this copy counts it, not the file.
+Result<void> in_place(ByteRange range, Result<void> result) {
+  if (!result) return std::unexpected(std::move(result).error().with_range(range));
+  return result;
+}
+
 }  // namespace
 
 Result<void> PrivateCopy::check_not_cut(const char* operation) const {
@@ -39,17 +45,25 @@ Result<void> PrivateCopy::check_not_cut(const char* operation) const {
           .with_detail("the file was cut to " + std::to_string(info.size) + " bytes"));
 }
 
-Result<std::vector<ByteRange>> PrivateCopy::changed_ranges() const {
-  QUIRE_CHECK(check_not_cut("changed_ranges"));
+// The pages that stores made this mapping's own, as far as they are inside.
+Result<std::vector<ByteRange>> PrivateCopy::stored_ranges() const {
   // A window may begin inside a page, whose first bytes are not its own.
   const std::uint64_t before = reinterpret_cast<std::uintptr_t>(bytes.data()) % page_size();
   QUIRE_TRY(const auto pages, os::private_pages(bytes.data() - before, before + bytes.size()));
-  std::vector<ByteRange> changed;
+  std::vector<ByteRange> stored;
   for (const ByteRange& page : pages) {
     const std::uint64_t first = std::max(page.offset, before) - before;
     const std::uint64_t last = std::min<std::uint64_t>(page.end() - before, bytes.size());
-    if (first < last) QUIRE_CHECK(add_changed(changed, {first, last - first}));
+    if (first < last) stored.push_back({first, last - first});
   }
+  return stored;
+}
+
+Result<std::vector<ByteRange>> PrivateCopy::changed_ranges() const {
+  QUIRE_CHECK(check_not_cut("changed_ranges"));
+  QUIRE_TRY(const auto stored, stored_ranges());
+  std::vector<ByteRange> changed;
+  for (const ByteRange& range : stored) QUIRE_CHECK(add_changed(changed, range));
   return changed;
 }
 
@@ -63,7 +77,7 @@ Result<void> PrivateCopy::add_changed(std::vector<ByteRange>& changed, ByteRange
     // Up to the end of a page, counted from where pages begin in memory.
     const std::uint64_t in_page = (reinterpret_cast<std::uintptr_t>(bytes.data()) + at) % unit;
     const std::uint64_t length = std::min(candidate.end() - at, kBlock - in_page);
-    QUIRE_CHECK(file.read_exactly(origin + at, {in_file.get(), length}));
+    QUIRE_CHECK(in_place({at, length}, file.read_exactly(origin + at, {in_file.get(), length})));
     for (std::uint64_t done = 0; done < length;) {
       const std::uint64_t piece =
           std::min(length - done, unit - (done == 0 ? in_page : std::uint64_t{0}));
@@ -73,7 +87,8 @@ Result<void> PrivateCopy::add_changed(std::vector<ByteRange>& changed, ByteRange
         differs = std::memcmp(mine, in_file.get() + done, piece) != 0;
       };
       if (os::guarded(mine, piece, compare) != nullptr) {
-        return std::unexpected(fault_error(file, "changed_ranges", {origin + at + done, piece}));
+        return std::unexpected(fault_error(file, "changed_ranges", {origin + at + done, piece})
+                                   .with_range({at + done, piece}));
       }
       if (differs) add(changed, {at + done, piece});
       done += piece;
@@ -83,16 +98,19 @@ Result<void> PrivateCopy::add_changed(std::vector<ByteRange>& changed, ByteRange
   return {};
 }
 
+// Writes the pages that equal the file's as well: a commit whose sync failed has left them so, and not
+// durable.
 Result<void> PrivateCopy::commit() const {
-  QUIRE_TRY(const auto changed, changed_ranges());
-  if (changed.empty()) return {};
+  QUIRE_CHECK(check_not_cut("commit"));
+  QUIRE_TRY(const auto stored, stored_ranges());
+  if (stored.empty()) return {};
   QUIRE_TRY(const auto writable, file.reopen(os::OpenMode::read_write));
-  for (const ByteRange& range : changed) {
-    QUIRE_CHECK(
-        writable->write_all(origin + range.offset, bytes.subspan(range.offset, range.length)));
+  for (const ByteRange& range : stored) {
+    QUIRE_CHECK(in_place(range, writable->write_all(origin + range.offset,
+                                                    bytes.subspan(range.offset, range.length))));
   }
   QUIRE_CHECK(writable->sync());
-  for (const ByteRange& range : changed) QUIRE_CHECK(mapping.forget_stores(range));
+  for (const ByteRange& range : stored) QUIRE_CHECK(mapping.forget_stores(range));
   return {};
 }
 

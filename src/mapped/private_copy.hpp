@@ -28,6 +28,7 @@ struct PrivateCopy {
   [[nodiscard]] Result<void> discard() const;
 
  private:
+  Result<std::vector<ByteRange>> stored_ranges() const;
   Result<void> add_changed(std::vector<ByteRange>& changed, ByteRange candidate) const;
   Result<void> check_not_cut(const char* operation) const;
 };

@@ -47,6 +47,12 @@ Result<void> File::punch_hole(ByteRange range) { return cannot("punch_hole", ran
 
 Result<void> File::allocate_ahead(ByteRange range) { return cannot("allocate", range); }
 
+Result<bool> File::has_own_space(std::uint64_t size) {
+  auto now = info();
+  if (!now) return std::unexpected(std::move(now).error());
+  return now->allocated_bytes >= size;
+}
+
 Result<std::uint64_t> File::copy_from(File& /*source*/, ByteRange range) {
   return cannot("copy", range);
 }
@@ -65,18 +71,23 @@ Result<void> File::remember_failure(Result<void> result) {
   return result;
 }
 
+Result<void> File::check_no_sync_failed() const {
+  if (!sync_has_failed()) return {};
+  return std::unexpected(
+      Error(ErrorCode::read_only_after_error, "sync")
+          .with_path(path_)
+          .with_detail("an earlier sync of this file failed; what it did not write may be lost"));
+}
+
 Result<void> File::sync() {
-  if (sync_has_failed()) {
-    return std::unexpected(
-        Error(ErrorCode::read_only_after_error, "sync")
-            .with_path(path_)
-            .with_detail("an earlier sync of this file failed; what it did not write may be lost"));
-  }
+  const base::MutexLock lock(sync_mutex_);
+  if (auto good = check_no_sync_failed(); !good) return good;
   return remember_failure(do_sync());
 }
 
 Result<void> File::sync_range(const Mapping& mapping, ByteRange range) {
-  if (sync_has_failed()) return sync();
+  const base::MutexLock lock(sync_mutex_);
+  if (auto good = check_no_sync_failed(); !good) return good;
   return remember_failure(do_sync_range(mapping, range));
 }
 

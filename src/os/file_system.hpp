@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.hpp"
 #include "os/mapping.hpp"
 #include "quire/access_hint.hpp"
 #include "quire/error.hpp"
@@ -99,6 +100,9 @@ class File {
   // Gives disk space to the range, which may lie behind the end, and leaves the size. What lies behind
   // the end goes back with `truncate`, also to the size it has. Errors: no_space, unsupported.
   [[nodiscard]] virtual Result<void> allocate_ahead(ByteRange range);
+  // True if every byte up to `size` has disk space that no other file shares, as far as the system
+  // tells. What `allocate` gave counts, written or not.
+  [[nodiscard]] virtual Result<bool> has_own_space(std::uint64_t size);
   // Copies the range of `source` to the same offsets of this file inside the system, which shares the
   // blocks where it can. Returns how many bytes; fewer than asked at the source's end or where the
   // system stops short, none at its end. Errors: unsupported (not between these two), no_space.
@@ -115,12 +119,12 @@ class File {
   // Gives the lock back, if there is one.
   [[nodiscard]] virtual Result<void> unlock() = 0;
 
-  // Makes all data and the size durable. Does not make the file's name durable: that is the
+  // Makes all data and the size durable; syncs of one handle take turns. Does not make the file's name durable: that is the
   // directory's sync. After one failure every later sync of this file fails with
   // read_only_after_error, through any handle in the process, because the kernel has marked the
   // lost pages clean and the next fsync would lie.
   [[nodiscard]] Result<void> sync();
-  // The same for a range of a mapping of this file.
+  // The same for a range of a mapping of this file, with as much of the size as its bytes need.
   [[nodiscard]] Result<void> sync_range(const Mapping& mapping, ByteRange range);
   // Allows syncing again after a failure. What was not written may be lost.
   void forget_sync_failure();
@@ -139,11 +143,13 @@ class File {
   virtual Result<void> do_sync_range(const Mapping& mapping, ByteRange range) = 0;
 
  private:
+  Result<void> check_no_sync_failed() const;
   Result<void> remember_failure(Result<void> result);
   std::unexpected<Error> cannot(const char* operation, ByteRange range) const;
 
   const std::string path_;
   const FileId id_;
+  base::Mutex sync_mutex_;  // the system tells an error to one sync of an opening alone
 };
 
 // Thread-safe.

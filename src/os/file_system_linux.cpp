@@ -1,6 +1,9 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -8,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -190,6 +194,12 @@ class LinuxFile final : public File {
     return allocate_with("allocate", FALLOC_FL_KEEP_SIZE, range);
   }
 
+  Result<bool> has_own_space(std::uint64_t size) override {
+    QUIRE_TRY(const bool enough, File::has_own_space(size));
+    // Space may lie behind the end, or belong to another file too.
+    return enough && all_in_own_extents(size);
+  }
+
   Result<std::uint64_t> copy_from(File& source, ByteRange range) override {
     if (!range.fits(kMaxOffset)) return past_limit("copy", range.offset, range);
     auto from = static_cast<off_t>(range.offset);
@@ -261,6 +271,29 @@ class LinuxFile final : public File {
   }
 
  private:
+  // True also where the file system does not tell: then its count of blocks has to do.
+  bool all_in_own_extents(std::uint64_t size) const {
+    constexpr unsigned kAtOnce = 64;
+    alignas(fiemap) std::array<std::byte, sizeof(fiemap) + kAtOnce * sizeof(fiemap_extent)> room;
+    for (std::uint64_t at = 0; at < size;) {
+      room.fill(std::byte{0});
+      auto* const map = reinterpret_cast<fiemap*>(room.data());
+      map->fm_start = at;
+      map->fm_length = size - at;
+      map->fm_extent_count = kAtOnce;
+      if (::ioctl(descriptor_, FS_IOC_FIEMAP, map) != 0) return true;
+      if (map->fm_mapped_extents == 0) return false;
+      const auto* const extents =
+          reinterpret_cast<const fiemap_extent*>(room.data() + sizeof(fiemap));
+      for (unsigned i = 0; i < map->fm_mapped_extents; ++i) {
+        const fiemap_extent& extent = extents[i];
+        if (extent.fe_logical > at || (extent.fe_flags & FIEMAP_EXTENT_SHARED) != 0) return false;
+        at = extent.fe_logical + extent.fe_length;
+      }
+    }
+    return true;
+  }
+
   Result<void> allocate_with(const char* operation, int flags, ByteRange range) const {
     if (range.empty()) return {};
     if (!range.fits(kMaxOffset)) return past_limit(operation, range.offset, range);
