@@ -42,7 +42,7 @@ def main():
         sys.exit(f"{source}: has no misuse")
     output = compile_source(source, compiler, [*flags, "-DQUIRE_MISUSE"]).stderr
     # The place of the error itself, or of what was instantiated for it.
-    named = {int(number) for number in re.findall(re.escape(source) + r":(\d+):", output)}
+    named = {int(number) for number in re.findall(re.escape(source) + r":(\d+):\d+: (?:fatal )?(?:error|note)", output)}
     missing = [number for number in expected if number not in named]
     for number in missing:
         print(f"{source}:{number}: compiles, and must not")

@@ -1,5 +1,5 @@
 // What must not compile. It is compiled as it is, which must work, and with QUIRE_MISUSE, which must
-// give an error at each place, in this order: see the quire_compile_fail_test in CMakeLists.txt.
+// be refused at each such line: see quire_compile_fail_test.
 #include "quire/change_counter.hpp"
 #include "quire/mapped_atomic.hpp"
 
