@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs clang-tidy 19 over the sources of a build folder, one for each core at a time.
 
-    .ci/tidy.py BUILD [BASE]     BASE: a git revision; only what changed since it
+    .ci/tidy.py BUILD [BASE | --library]
+                     BASE: a git revision; only what changed since it
+                     --library: all but test programs, benchmarks and fuzz targets
 
 What changed: each changed source; for a changed private header, the sources in its folder that include
 it; for a changed public header, the sources in src/ that bear its name. Other headers are checked as
@@ -59,9 +61,13 @@ def sources_to_check(sources, changed):
     return chosen
 
 
+def is_test_program(source):
+    return source.stem.endswith(("_test", "_bench", "_fuzz"))
+
+
 def tidy(build, source):
     began = time.monotonic()
-    extra = [TEST_CHECKS] if source.stem.endswith(("_test", "_bench")) else []
+    extra = [TEST_CHECKS] if is_test_program(source) else []
     done = subprocess.run(
         ["clang-tidy-19", "-p", str(build), "--quiet", *extra, str(source)], cwd=ROOT,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -74,7 +80,9 @@ def tidy(build, source):
 def main():
     build = pathlib.Path(sys.argv[1])
     sources = compiled_sources(build)
-    if len(sys.argv) > 2:
+    if sys.argv[2:] == ["--library"]:
+        sources = [source for source in sources if not is_test_program(source)]
+    elif len(sys.argv) > 2:
         sources = sources_to_check(sources, changed_files(sys.argv[2]))
     sources = sorted(sources, key=lambda path: -(ROOT / path).stat().st_size)
     failed = []
