@@ -86,8 +86,12 @@ void run_step(MappedFile& file, std::uint8_t what, ByteRange range) {
       require(numbers.has_value() == (fits && range.offset % 8 == 0));
       return;
     }
-    case 8:
-      return check(file.start_writeback(range), inside);
+    case 8: {
+      // Memory is not written back: but what is outside is told first.
+      const auto code = file.start_writeback(range).error().code();
+      return require(code ==
+                     (inside ? quire::ErrorCode::unsupported : quire::ErrorCode::out_of_range));
+    }
     case 9:
       return check(file.advise(range, quire::AccessHint::dont_need), inside);
     case 10:
