@@ -20,11 +20,10 @@ constexpr std::uint64_t kFillBlock = std::uint64_t{1} << 20;
 }  // namespace
 
 Result<void> Backing::store(ByteRange range, const std::byte* from) {
-  const bool to_file = access() == Access::read_write;
-  if (range.length >= StorePath::kByCall) {
-    if (to_file && store_path_.takes_call(range)) return write_by_call(range, from);
-  } else if (to_file && has_space()) {
-    store_path_.run_ahead(base(), size_.load(std::memory_order_relaxed), range);
+  // Copy-on-write keeps its bytes to itself.
+  if (range.length >= StorePath::kByCall && access() == Access::read_write &&
+      store_path_.takes_call(range)) {
+    return write_by_call(range, from);
   }
   if (os::guarded_copy_to(base() + range.offset, from, range.length) == nullptr) return {};
   return std::unexpected(fault("write", range));

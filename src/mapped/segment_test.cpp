@@ -103,7 +103,9 @@ TEST_F(SegmentTest, LengthsThatOverflowAreRefused) {
   for (const std::uint64_t length : {kMax, kMax - 3, kMax / 4 + 2}) {
     EXPECT_EQ(code_of(segment.bytes(1, length)), "out_of_range");
     EXPECT_EQ(code_of(segment.fill(1, length, {})), "out_of_range");
-    EXPECT_EQ(code_of(segment.view_as<std::uint32_t>(4, length)), "out_of_range");
+    const auto view = segment.view_as<std::uint32_t>(4, length);
+    EXPECT_EQ(code_of(view), "out_of_range");
+    EXPECT_EQ(view.error().range().end(), kMax) << "refused by the segment, not by luck";
     EXPECT_EQ(code_of(segment.mutable_view_as<std::uint32_t>(4, length)), "out_of_range");
     EXPECT_EQ(code_of(segment.sub_segment({1, length})), "out_of_range");
     EXPECT_EQ(code_of(Segment::of(file, {1, length})), "out_of_range");
@@ -196,6 +198,9 @@ TEST_F(SegmentTest, OneThatWasMovedFromIsClosed) {
   EXPECT_EQ(code_of(from.write(9, as_bytes("x"))), "closed");
   EXPECT_EQ(code_of(from.flush()), "closed");
   EXPECT_EQ(code_of(from.sub_segment({0, 1})), "closed");
+  Segment empty = Segment::of(file, {0, 0}).value();
+  const Segment taken = std::move(empty);
+  EXPECT_TRUE(taken.is_valid() && !empty.is_valid()) << "empty or not";
   // NOLINTEND(bugprone-use-after-move)
   EXPECT_EQ(code_of(Segment::of(MappedFile(), {})), "closed");
 }

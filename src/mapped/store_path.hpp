@@ -1,14 +1,13 @@
-// StorePath: which way bytes take into a mapped file, and what is made ready ahead of them.
+// StorePath: which way bytes take into a mapped file.
 //
 // The first store into a page of a mapped file faults, which costs several times the copy; a store into
-// a page that is mapped already is the fastest there is. So:
-//   - A write of kByCall bytes or more goes through the system, which takes whole folios of pages at
-//     once, unless earlier ones met all of the range since the last flush (which makes pages fault
-//     again): what comes again goes through the map.
-//   - Smaller writes go through the map. Where a thread writes front to back, the stretch ahead is made
-//     ready in one call, by huge pages if the file system has them.
-// Both give the same bytes: the map and the calls share the page cache. All of this is guesswork about
-// speed, and wrong guesses cost time alone.
+// a page that is mapped already is the fastest there is. So a write of kByCall bytes or more goes
+// through the system, which takes whole folios of pages at once, unless earlier ones met all of the
+// range since the last flush (which makes pages fault again): what comes again goes through the map.
+// Smaller writes always do.
+//
+// Both ways give the same bytes: the map and the calls share the page cache. Which is taken is guesswork
+// about speed, and a wrong guess costs time alone.
 #pragma once
 
 #include <array>
@@ -24,12 +23,9 @@ namespace quire::mapped {
 class StorePath {
  public:
   static constexpr std::uint64_t kByCall = std::uint64_t{64} << 10;
-  static constexpr std::uint64_t kStretch = std::uint64_t{2} << 20;
 
   // True if a write of at least kByCall bytes should be made by a call; remembers it.
   bool takes_call(ByteRange range) noexcept;
-  // Before a smaller store into [base, base + size): makes ready what a run of such will meet next.
-  void run_ahead(std::byte* base, std::uint64_t size, ByteRange range) noexcept;
   // A flush has made pages clean: the next store into each will fault.
   void flushed() noexcept { flushes_.fetch_add(1, std::memory_order_relaxed); }
 
