@@ -333,7 +333,7 @@ TEST(PopulateByTouching, ForWritingLosesNoStoreOfOthers) {
   // Until both have been at it at once, again and again; where there is little to run on, less often.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   unsigned char last = 0;
-  for (int meetings = 0; meetings < 1000 && std::chrono::steady_clock::now() < end;) {
+  for (int meetings = 0; meetings < 5000 && std::chrono::steady_clock::now() < end;) {
     ASSERT_TRUE(populate_by_touching(file.data(), kPage, Prefault::write));
     if (const unsigned char now = word.load(); std::exchange(last, now) != now) ++meetings;
   }
