@@ -389,13 +389,14 @@ class QUIRE_EXPORT MappedFile {
   // stored there and not flushed. will_need starts reading ahead.
   [[nodiscard]] Result<void> advise(ByteRange range, AccessHint access) const;
   // Says how the memory of a range is to be kept; see MemoryAdvice.
-  // Errors: unsupported (this system or file system cannot).
+  // Errors: unsupported (this system or file system cannot), capacity (too many maps).
   [[nodiscard]] Result<void> advise(ByteRange range, MemoryAdvice advice) const;
   // Puts the pages of a range into the page table, so that touching them costs no fault. Errors:
   // wrong_mode (for writing, of a file opened read-only), truncated, no_space, io, capacity (memory).
   [[nodiscard]] Result<void> prefault(ByteRange range, Prefault how) const;
   // Keeps the pages that hold a range in memory until they are unlocked or the file is closed. Locks
-  // do not nest, and a page is unlocked for all ranges in it. Errors: permission,
+  // do not nest, and a page is unlocked for all ranges in it. On an error nothing of the range is
+  // locked, not even what was before. Errors: permission,
   // capacity (the process may not lock that much), truncated, io.
   [[nodiscard]] Result<void> lock_in_memory(ByteRange range) const;
   [[nodiscard]] Result<void> unlock_in_memory(ByteRange range) const;
