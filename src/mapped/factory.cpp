@@ -72,7 +72,8 @@ Result<MappedFile> Factory::map(std::unique_ptr<os::File> file, Opening opening,
 // `path` is what the user gave, `target` where it leads.
 Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string& path,
                                   const std::string& target, std::uint64_t size,
-                                  const MappedFileOptions& options, IfExists if_exists) {
+                                  const MappedFileOptions& options, IfExists if_exists,
+                                  const WhileBeside& while_beside) {
   QUIRE_CHECK(check_options({.path = path}, options));
   QUIRE_TRY(
       os::NewFile fresh,
@@ -81,8 +82,16 @@ Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string
   // Mapped before it is in place: what can fail has then been tried.
   if (options.lock != FileLock::none) fresh.keep_locked();
   QUIRE_TRY(MappedFile mapped, map(fresh.take_file(), {.path = path}, options));
+  if (while_beside) QUIRE_CHECK(while_beside(fresh.file()));
   QUIRE_CHECK(with_path(fresh.put_in_place(), path));
   return mapped;
+}
+
+Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,
+                                   std::uint64_t size, const MappedFileOptions& options,
+                                   IfExists if_exists, const WhileBeside& while_beside) {
+  QUIRE_CHECK(check_new(path, size, options));
+  return build(file_system, path, path, size, options, if_exists, while_beside);
 }
 
 Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,

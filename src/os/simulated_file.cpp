@@ -18,7 +18,7 @@ class SimulatedFile final : public File {
  public:
   SimulatedFile(std::string path, std::shared_ptr<SimulatedFileSystem::State> state,
                 std::shared_ptr<SimulatedInode> inode, bool writable)
-      : File(std::move(path), FileId{~std::uint64_t{0}, inode->number, 0}),
+      : File(std::move(path), inode->id()),
         state_(std::move(state)),
         inode_(std::move(inode)),
         writable_(writable) {}

@@ -177,7 +177,7 @@ Result<FileInfo> SimulatedFileSystem::info(const std::string& path) {
   info.allocated_bytes = inode->is_directory ? 0 : inode->allocated();
   info.permissions = inode->permissions;
   info.modified_ns = inode->modified;
-  info.id = {~std::uint64_t{0}, inode->number, 0};
+  info.id = inode->id();
   return info;
 }
 

@@ -17,8 +17,8 @@ namespace {
 
 const Page kZeroPage{};
 
-// Once for the life of the process, so that ids of different simulated file systems never meet.
-std::uint64_t next_inode_number() {
+// Once for the life of the process.
+std::uint64_t next_number() {
   static std::atomic<std::uint64_t> next{1};
   return next.fetch_add(1, std::memory_order_relaxed);
 }
@@ -34,10 +34,16 @@ void require(bool condition, const char* what) {
 }
 
 SimulatedInode::SimulatedInode(bool directory)
-    : is_directory(directory), number(next_inode_number()) {
+    : is_directory(directory), number(next_number()), incarnation(number) {
   if (is_directory) return;
   descriptor = ::memfd_create("quire-simulated", MFD_CLOEXEC);
   require(descriptor >= 0, "memfd_create");
+}
+
+std::shared_ptr<SimulatedInode> SimulatedInode::after_power_cut(const SimulatedInode& before) {
+  auto after = std::make_shared<SimulatedInode>(before.is_directory);
+  after->number = before.number;
+  return after;
 }
 
 SimulatedInode::~SimulatedInode() {
@@ -134,7 +140,7 @@ Page surviving_page(const Page& before, const Page& now, Survivors survivors, Ra
 
 std::shared_ptr<SimulatedInode> surviving_file(const SimulatedInode& file, Survivors survivors,
                                                Random& random) {
-  auto copy = std::make_shared<SimulatedInode>(false);
+  auto copy = SimulatedInode::after_power_cut(file);
   copy->permissions = file.permissions;
   std::uint64_t size = file.durable_size;
   if (survivors == Survivors::all) size = file.size();

@@ -21,8 +21,7 @@ using Page = std::array<std::byte, kPage>;
 // Ends the test program if the machinery below the simulation fails.
 void require(bool condition, const char* what);
 
-// A file or a directory. Numbered once for the life of the process, so that ids of different
-// simulated file systems never meet.
+// A file or a directory.
 struct SimulatedInode {
   struct Change {
     enum class Kind : std::uint8_t { link, rename, unlink } kind;
@@ -33,12 +32,18 @@ struct SimulatedInode {
   using Entries = std::map<std::string, std::shared_ptr<SimulatedInode>>;
 
   explicit SimulatedInode(bool directory);
+  // What a power cut leaves of another: it keeps the number, as on a disk.
+  static std::shared_ptr<SimulatedInode> after_power_cut(const SimulatedInode& before);
   ~SimulatedInode();
   SimulatedInode(const SimulatedInode&) = delete;
   SimulatedInode& operator=(const SimulatedInode&) = delete;
 
   const bool is_directory;
-  const std::uint64_t number;
+  // The same before and after a power cut.
+  std::uint64_t number;
+  // For the life of the process: what is remembered of a file before a cut is not believed after it.
+  const std::uint64_t incarnation;
+  FileId id() const noexcept { return {incarnation, number, 0}; }
   std::uint32_t permissions = 0644;
   std::uint64_t modified = 0;  // a logical time: the number of changes by calls
 

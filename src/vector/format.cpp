@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <random>
 #include <string_view>
 
 #include "base/checksum.hpp"
 #include "base/little_endian.hpp"
+#include "base/random.hpp"
 #include "base/try.hpp"
 
 namespace quire::vector {
@@ -215,15 +215,10 @@ bool decode_kind(std::span<const std::byte> bytes, std::size_t offset,
   return number == 1 || number == 2;
 }
 
-std::uint64_t random_u64() {
-  std::random_device device;
-  return (static_cast<std::uint64_t>(device()) << 32) | device();
-}
-
 StoreId random_store_id() {
   StoreId id{};
-  store_le(id, 0, random_u64());
-  store_le(id, 8, random_u64());
+  store_le(id, 0, base::random_u64());
+  store_le(id, 8, base::random_u64());
   return id;
 }
 

@@ -95,8 +95,7 @@ struct SlotEntry {
 [[nodiscard]] bool decode_kind(std::span<const std::byte> bytes, std::size_t offset,
                                OperationKind& kind) noexcept;
 
-// Unpredictable bytes, for store ids and salts.
-[[nodiscard]] std::uint64_t random_u64();
+// An id that no other store has.
 [[nodiscard]] StoreId random_store_id();
 
 // Names of files in a store's directory.

@@ -2,11 +2,12 @@
 
 #include <utility>
 
+#include "base/random.hpp"
 #include "vector/format.hpp"
 
 namespace quire::vector {
 
-IdIndex::IdIndex(Epochs& epochs) : epochs_(epochs), seed_(random_u64()) {
+IdIndex::IdIndex(Epochs& epochs) : epochs_(epochs), seed_(base::random_u64()) {
   auto directory = std::make_unique<Directory>(1);
   for (std::size_t i = 0; i < 2; ++i) {
     auto segment = std::make_unique<Segment>();

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.hpp"
 #include "base/try.hpp"
 
 namespace quire::vector {
@@ -24,7 +25,7 @@ Result<LogWriter> LogWriter::create(os::FileSystem& file_system, const std::stri
   const FileHeader header{.role = FileRole::log,
                           .identity = identity,
                           .number = number,
-                          .salt = random_u64(),
+                          .salt = base::random_u64(),
                           .first_lsn = first_lsn};
   auto created = header.create_file(file_system, path);
   if (!created && created.error().code() == ErrorCode::exists) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/random.hpp"
 #include "base/try.hpp"
 #include "os/fault_guard.hpp"
 
@@ -60,7 +61,7 @@ Result<std::unique_ptr<RowFile>> RowFile::create(os::FileSystem& file_system,
   const FileHeader header{.role = FileRole::rows,
                           .identity = identity,
                           .number = generation,
-                          .salt = random_u64(),
+                          .salt = base::random_u64(),
                           .first_lsn = 0};
   QUIRE_TRY(auto file, header.create_file(file_system, path));
   return std::unique_ptr<RowFile>(new RowFile(std::move(file), identity.stride(), kHeaderBytes));

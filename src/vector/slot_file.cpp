@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.hpp"
 #include "base/try.hpp"
 
 namespace quire::vector {
@@ -26,7 +27,7 @@ Result<std::unique_ptr<SlotFile>> SlotFile::create(os::FileSystem& file_system,
   const FileHeader header{.role = FileRole::slots,
                           .identity = identity,
                           .number = generation,
-                          .salt = random_u64(),
+                          .salt = base::random_u64(),
                           .first_lsn = 0};
   QUIRE_TRY(auto file, header.create_file(file_system, path));
   return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt));

@@ -1,0 +1,303 @@
+#include "ranged/core.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/try.hpp"
+#include "mapped/backing.hpp"
+#include "mapped/factory.hpp"
+#include "ranged/interval_set.hpp"
+
+namespace quire::ranged {
+
+namespace {
+
+using mapped::Factory;
+
+constexpr int kOpenAttempts = 16;
+// A sync of more pieces than this, apart from each other, syncs the whole file.
+constexpr std::size_t kMostSyncsOfPieces = 8;
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last = 0;
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+MappedFileOptions options_of_file(const RangedFileOptions& options, Access access) {
+  return {.reserve = options.reserve,
+          .sparse = options.sparse,
+          .permissions = options.permissions,
+          .lock = access == Access::read_write ? FileLock::exclusive : FileLock::none};
+}
+
+std::unexpected<Error> refuse(ErrorCode code, const char* operation, const std::string& path,
+                              const char* sentence) {
+  return std::unexpected(Error(code, operation).with_path(path).with_detail(sentence));
+}
+
+Result<void> check_options(const std::string& path, Access access,
+                           const RangedFileOptions& options) {
+  if (access == Access::copy_on_write) {
+    return refuse(ErrorCode::wrong_mode, "open", path,
+                  "ranges are of a file that is written or read, not of a private copy");
+  }
+  if (options.resume && options.existing == ExistingBytes::overwrite) {
+    return refuse(ErrorCode::invalid_argument, "open", path,
+                  "a resumed file keeps what is written: ExistingBytes::overwrite would not");
+  }
+  return {};
+}
+
+Result<std::string> journal_path(os::FileSystem& file_system, const std::string& path) {
+  auto target = file_system.resolve(path);
+  if (!target) return std::unexpected(std::move(target).error().with_path(path));
+  return CoverageJournal::path_for(*target);
+}
+
+}  // namespace
+
+Core::Core(os::FileSystem& file_system, MappedFile file)
+    : file_system_(file_system),
+      file_(std::move(file)),
+      data_(file_.access() == Access::read_write ? Factory::backing(file_)->base() : nullptr),
+      allocator_(data_ == nullptr ? 0 : file_.size()),
+      number_(next_number()) {}
+
+Result<std::shared_ptr<Core>> Core::create(os::FileSystem& file_system, const std::string& path,
+                                           std::uint64_t size, const RangedFileOptions& options,
+                                           IfExists if_exists) {
+  QUIRE_CHECK(check_options(path, Access::read_write, options));
+  std::unique_ptr<CoverageJournal> journal;
+  Factory::WhileBeside make_journal;
+  if (options.resume) {
+    make_journal = [&](os::File& file) -> Result<void> {
+      QUIRE_TRY(const std::string beside, journal_path(file_system, path));
+      QUIRE_TRY(journal, CoverageJournal::create(file_system, beside, file.id(), size));
+      return {};
+    };
+  }
+  QUIRE_TRY(MappedFile file,
+            Factory::create(file_system, path, size, options_of_file(options, Access::read_write),
+                            if_exists, make_journal));
+  auto core = std::make_shared<Core>(file_system, std::move(file));
+  if (journal) {
+    core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), IntervalSet());
+  }
+  return core;
+}
+
+Result<std::shared_ptr<Core>> Core::open(os::FileSystem& file_system, const std::string& path,
+                                         Access access, const RangedFileOptions& options) {
+  QUIRE_CHECK(check_options(path, access, options));
+  QUIRE_TRY(MappedFile file,
+            Factory::open(file_system, path, access, options_of_file(options, access)));
+  return make(file_system, std::move(file), options);
+}
+
+Result<std::shared_ptr<Core>> Core::open_or_create(os::FileSystem& file_system,
+                                                   const std::string& path, std::uint64_t size,
+                                                   const RangedFileOptions& options) {
+  QUIRE_CHECK(check_options(path, Access::read_write, options));
+  for (int attempt = 0; attempt < kOpenAttempts; ++attempt) {
+    auto file = Factory::open(file_system, path, Access::read_write,
+                              options_of_file(options, Access::read_write));
+    if (file) {
+      if (options.resume && file->size() != size) {
+        return std::unexpected(Error(ErrorCode::mismatch, "open_or_create")
+                                   .with_path(path)
+                                   .with_detail("the file has " + std::to_string(file->size()) +
+                                                " bytes, not " + std::to_string(size)));
+      }
+      return make(file_system, *std::move(file), options);
+    }
+    if (file.error().code() != ErrorCode::not_found) {
+      return std::unexpected(std::move(file).error());
+    }
+    auto created = create(file_system, path, size, options, IfExists::fail);
+    if (created || created.error().code() != ErrorCode::exists) return created;
+  }
+  return refuse(ErrorCode::busy, "open_or_create", path,
+                "others create and remove this file again and again");
+}
+
+Result<std::shared_ptr<Core>> Core::make(os::FileSystem& file_system, MappedFile file,
+                                         const RangedFileOptions& options) {
+  if (options.resume) {
+    QUIRE_TRY(const std::string beside, journal_path(file_system, file.path()));
+    return with_journal(file_system, std::move(file), beside);
+  }
+  auto core = std::make_shared<Core>(file_system, std::move(file));
+  const std::uint64_t size = core->allocator_.size();
+  if (options.existing == ExistingBytes::keep && size > 0) {
+    QUIRE_CHECK(core->allocator_.allocate_at({0, size}));
+  }
+  return core;
+}
+
+Result<std::shared_ptr<Core>> Core::with_journal(os::FileSystem& file_system, MappedFile file,
+                                                 const std::string& journal_path) {
+  const bool writes = file.access() == Access::read_write;
+  IntervalSet written;
+  QUIRE_TRY(auto journal,
+            CoverageJournal::open(file_system, journal_path,
+                                  writes ? os::OpenMode::read_write : os::OpenMode::read,
+                                  Factory::backing(file)->file().id(), file.size(), written));
+  auto core = std::make_shared<Core>(file_system, std::move(file));
+  if (writes) {
+    for (const ByteRange range : written.ranges()) {
+      QUIRE_CHECK(core->allocator_.allocate_at(range));
+    }
+  }
+  core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), std::move(written));
+  return core;
+}
+
+std::unexpected<Error> Core::named(Error error) const {
+  return std::unexpected(std::move(error).with_path(file_.path()));
+}
+
+Result<void> Core::check_writable(const char* operation) const {
+  if (data_ != nullptr) return {};
+  return refuse(ErrorCode::wrong_mode, operation, file_.path(), "the file was opened for reading");
+}
+
+Result<FileRange> Core::allocate(std::uint64_t length, std::uint64_t alignment) {
+  QUIRE_CHECK(check_writable("allocate"));
+  auto range = allocator_.allocate(length, alignment);
+  if (!range) return named(std::move(range).error());
+  return FileRange(shared_from_this(), *range);
+}
+
+Result<FileRange> Core::allocate_up_to(std::uint64_t length, std::uint64_t alignment) {
+  QUIRE_CHECK(check_writable("allocate_up_to"));
+  auto range = allocator_.allocate_up_to(length, alignment);
+  if (!range) return named(std::move(range).error());
+  return FileRange(shared_from_this(), *range);
+}
+
+Result<FileRange> Core::allocate_at(ByteRange range) {
+  QUIRE_CHECK(check_writable("allocate_at"));
+  if (auto taken = allocator_.allocate_at(range); !taken) return named(std::move(taken).error());
+  return FileRange(shared_from_this(), range);
+}
+
+void Core::give_back_unfilled(ByteRange range) noexcept {
+  try {
+    ignore_error(allocator_.free(range));
+  } catch (const std::bad_alloc&) {
+    // Without memory to note it, the range stays nobody's.
+  }
+}
+
+Result<void> Core::give_back(ByteRange range) {
+  if (coverage_) QUIRE_CHECK(coverage_->give_back(range));
+  if (auto freed = allocator_.free(range); !freed) return named(std::move(freed).error());
+  return {};
+}
+
+Result<WriteReceipt> Core::write(std::uint64_t offset, std::span<const std::byte> data) {
+  QUIRE_CHECK(file_.write(offset, data));
+  return note_written({offset, data.size()});
+}
+
+WriteReceipt Core::note_written(ByteRange range) {
+  if (coverage_) coverage_->note(range);
+  return {number_.load(std::memory_order_relaxed), range};
+}
+
+Result<void> Core::grow(std::uint64_t new_size) {
+  QUIRE_CHECK(check_writable("grow"));
+  const base::MutexLock lock(grow_mutex_);
+  const std::uint64_t size = file_.size();
+  if (coverage_ && new_size > size) QUIRE_CHECK(coverage_->announce_growth(size, new_size));
+  QUIRE_CHECK(file_.grow(new_size));
+  if (coverage_ && new_size > size) QUIRE_CHECK(file_.flush());
+  return allocator_.grow(new_size);
+}
+
+Result<void> Core::check_receipt(const char* operation, const WriteReceipt& receipt) const {
+  if (receipt.file_ == number_.load(std::memory_order_relaxed)) return {};
+  return std::unexpected(
+      Error(ErrorCode::mismatch, operation)
+          .with_path(file_.path())
+          .with_range(receipt.range())
+          .with_detail(
+              "the receipt is of another file, of another opening of this one, or from before "
+              "a failed sync"));
+}
+
+// Of pieces that lie side by side one sync is made.
+Result<void> Core::flush_ranges(std::span<const ByteRange> ranges) {
+  IntervalSet pieces;
+  for (const ByteRange range : ranges) pieces.add(range);
+  const std::vector<ByteRange> apart = pieces.ranges();
+  if (apart.size() > kMostSyncsOfPieces) return file_.flush();
+  for (const ByteRange piece : apart) QUIRE_CHECK(file_.flush_range(piece));
+  return {};
+}
+
+Result<void> Core::sync(std::span<const WriteReceipt> receipts) {
+  QUIRE_CHECK(check_writable("sync"));
+  std::vector<ByteRange> ranges;
+  ranges.reserve(receipts.size());
+  for (const WriteReceipt& receipt : receipts) {
+    QUIRE_CHECK(check_receipt("sync", receipt));
+    ranges.push_back(receipt.range());
+  }
+  const auto flush = [&] { return flush_ranges(ranges); };
+  return coverage_ ? coverage_->sync(ranges, flush) : flush();
+}
+
+Result<void> Core::sync_all() {
+  QUIRE_CHECK(check_writable("sync_all"));
+  const ByteRange all{0, file_.size()};
+  const auto flush = [this] { return file_.flush(); };
+  return coverage_ ? coverage_->sync(std::span(&all, 1), flush) : flush();
+}
+
+Result<void> Core::flush_range(ByteRange range) {
+  QUIRE_CHECK(check_writable("flush_range"));
+  return file_.flush_range(range);
+}
+
+Result<void> Core::start_writeback(const WriteReceipt& receipt) {
+  QUIRE_CHECK(check_receipt("start_writeback", receipt));
+  return file_.start_writeback(receipt.range());
+}
+
+Result<Coverage> Core::coverage() {
+  if (coverage_) return coverage_->coverage(file_.size());
+  return refuse(ErrorCode::wrong_mode, "coverage", file_.path(),
+                "the file was not opened with `resume`: nobody keeps a journal");
+}
+
+Result<void> Core::check_whole() {
+  QUIRE_TRY(const Coverage coverage, this->coverage());
+  if (coverage.is_whole()) return {};
+  return std::unexpected(Error(ErrorCode::truncated, "finish")
+                             .with_path(file_.path())
+                             .with_range(coverage.missing.front())
+                             .with_detail("these bytes are not written, of " +
+                                          std::to_string(file_.size() - coverage.written_bytes) +
+                                          " that are missing"));
+}
+
+Result<void> Core::reopen_after_error() {
+  QUIRE_CHECK(file_.reopen_after_error());
+  number_.store(next_number(), std::memory_order_relaxed);
+  if (coverage_) coverage_->forget_failure();
+  return {};
+}
+
+UncheckedRanges Core::unchecked() noexcept {
+  UncheckedRanges ranges;
+  ranges.core_ = this;
+  ranges.base_ = Factory::backing(file_)->base();
+  ranges.size_ = &Factory::backing(file_)->size();
+  ranges.is_writable_ = data_ != nullptr;
+  return ranges;
+}
+
+}  // namespace quire::ranged
