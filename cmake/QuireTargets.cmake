@@ -49,8 +49,8 @@ function(quire_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
-# quire_compile_fail_test(name source): a test that a source compiles, and that with QUIRE_MISUSE defined
-# every line of it between `#ifdef QUIRE_MISUSE` and `#endif` does not.
+# quire_compile_fail_test(name source flag...): a test that a source compiles, and that with QUIRE_MISUSE
+# defined every line of it between `#ifdef QUIRE_MISUSE` and `#endif` does not.
 function(quire_compile_fail_test name source)
   if(NOT (PROJECT_IS_TOP_LEVEL AND QUIRE_BUILD_TESTS))
     return()
@@ -58,5 +58,5 @@ function(quire_compile_fail_test name source)
   add_test(NAME ${name}
     COMMAND python3 ${PROJECT_SOURCE_DIR}/cmake/compile_fail_test.py
             ${CMAKE_CURRENT_SOURCE_DIR}/${source} ${CMAKE_CXX_COMPILER} -std=c++23
-            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/src)
+            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/src ${ARGN})
 endfunction()

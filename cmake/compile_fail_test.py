@@ -4,7 +4,8 @@
     compile_fail_test.py SOURCE COMPILER [FLAG...]
 
 SOURCE must compile as it is, and with QUIRE_MISUSE defined it must fail at every line that stands
-between `#ifdef QUIRE_MISUSE` and `#endif`.
+between `#ifdef QUIRE_MISUSE` and `#endif`. COMPILER may be clang-tidy, whose findings then count as
+errors: the flags before `--` are its own.
 """
 
 import re
@@ -13,10 +14,13 @@ import sys
 
 
 def compile_source(source, compiler, flags):
-    command = [compiler, *flags, "-fsyntax-only", "-fmax-errors=0", source]
-    if "clang" in compiler:
-        command[-2] = "-ferror-limit=0"
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    if "clang-tidy" in compiler:
+        command = [compiler, source, *flags, "-ferror-limit=0"]
+    else:
+        all_errors = "-ferror-limit=0" if "clang" in compiler else "-fmax-errors=0"
+        command = [compiler, *flags, "-fsyntax-only", all_errors, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def misuses(source):
@@ -33,14 +37,14 @@ def misuses(source):
 
 def main():
     source, compiler, *flags = sys.argv[1:]
-    right = compile_source(source, compiler, flags)
-    if right.returncode != 0:
-        print(right.stderr)
+    status, output = compile_source(source, compiler, flags)
+    if status != 0:
+        print(output)
         sys.exit(f"{source}: does not compile without the misuse")
     expected = misuses(source)
     if not expected:
         sys.exit(f"{source}: has no misuse")
-    output = compile_source(source, compiler, [*flags, "-DQUIRE_MISUSE"]).stderr
+    _, output = compile_source(source, compiler, [*flags, "-DQUIRE_MISUSE"])
     # The place of the error itself, or of what was instantiated for it.
     named = {int(number) for number in re.findall(re.escape(source) + r":(\d+):\d+: (?:fatal )?(?:error|note)", output)}
     missing = [number for number in expected if number not in named]

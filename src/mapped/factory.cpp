@@ -88,10 +88,11 @@ Result<MappedFile> Factory::build(os::FileSystem& file_system, const std::string
 }
 
 Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,
-                                   std::uint64_t size, const MappedFileOptions& options,
-                                   IfExists if_exists, const WhileBeside& while_beside) {
+                                   const std::string& target, std::uint64_t size,
+                                   const MappedFileOptions& options, IfExists if_exists,
+                                   const WhileBeside& while_beside) {
   QUIRE_CHECK(check_new(path, size, options));
-  return build(file_system, path, path, size, options, if_exists, while_beside);
+  return build(file_system, path, target, size, options, if_exists, while_beside);
 }
 
 Result<MappedFile> Factory::create(os::FileSystem& file_system, const std::string& path,

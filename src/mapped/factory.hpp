@@ -20,12 +20,13 @@ struct Factory {
                                    std::uint64_t size, const MappedFileOptions& options);
   static Result<MappedFile> create_or_replace(os::FileSystem& file_system, const std::string& path,
                                               std::uint64_t size, const MappedFileOptions& options);
-  // Either of the two, doing something more with the file while it lies beside: mapped, not yet under its
-  // name, and only there if that goes well.
+  // Either of the two, at `target`, where `path` leads, doing something more with the file while it lies
+  // beside: it is mapped, not yet under its name, and only gets there if that goes well.
   using WhileBeside = std::function<Result<void>(os::File&)>;
   static Result<MappedFile> create(os::FileSystem& file_system, const std::string& path,
-                                   std::uint64_t size, const MappedFileOptions& options,
-                                   IfExists if_exists, const WhileBeside& while_beside);
+                                   const std::string& target, std::uint64_t size,
+                                   const MappedFileOptions& options, IfExists if_exists,
+                                   const WhileBeside& while_beside);
   static Result<MappedFile> open_or_create(os::FileSystem& file_system, const std::string& path,
                                            std::uint64_t size, const MappedFileOptions& options);
   static Result<MappedFile> open(os::FileSystem& file_system, const std::string& path,

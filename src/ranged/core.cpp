@@ -50,10 +50,10 @@ Result<void> check_options(const std::string& path, Access access,
   return {};
 }
 
-Result<std::string> journal_path(os::FileSystem& file_system, const std::string& path) {
+Result<std::string> resolve(os::FileSystem& file_system, const std::string& path) {
   auto target = file_system.resolve(path);
   if (!target) return std::unexpected(std::move(target).error().with_path(path));
-  return CoverageJournal::path_for(*target);
+  return target;
 }
 
 }  // namespace
@@ -69,18 +69,26 @@ Result<std::shared_ptr<Core>> Core::create(os::FileSystem& file_system, const st
                                            std::uint64_t size, const RangedFileOptions& options,
                                            IfExists if_exists) {
   QUIRE_CHECK(check_options(path, Access::read_write, options));
+  return create_at(file_system, path, path, size, options, if_exists);
+}
+
+Result<std::shared_ptr<Core>> Core::create_at(os::FileSystem& file_system, const std::string& path,
+                                              const std::string& target, std::uint64_t size,
+                                              const RangedFileOptions& options,
+                                              IfExists if_exists) {
   std::unique_ptr<CoverageJournal> journal;
   Factory::WhileBeside make_journal;
   if (options.resume) {
     make_journal = [&](os::File& file) -> Result<void> {
-      QUIRE_TRY(const std::string beside, journal_path(file_system, path));
-      QUIRE_TRY(journal, CoverageJournal::create(file_system, beside, file.id(), size));
+      QUIRE_TRY(const std::string resolved, resolve(file_system, target));
+      QUIRE_TRY(journal, CoverageJournal::create(file_system, CoverageJournal::path_for(resolved),
+                                                 file.id(), size));
       return {};
     };
   }
   QUIRE_TRY(MappedFile file,
-            Factory::create(file_system, path, size, options_of_file(options, Access::read_write),
-                            if_exists, make_journal));
+            Factory::create(file_system, path, target, size,
+                            options_of_file(options, Access::read_write), if_exists, make_journal));
   auto core = std::make_shared<Core>(file_system, std::move(file));
   if (journal) {
     core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), IntervalSet());
@@ -115,7 +123,9 @@ Result<std::shared_ptr<Core>> Core::open_or_create(os::FileSystem& file_system,
     if (file.error().code() != ErrorCode::not_found) {
       return std::unexpected(std::move(file).error());
     }
-    auto created = create(file_system, path, size, options, IfExists::fail);
+    // A dangling link is followed: the file it names is created.
+    QUIRE_TRY(const std::string target, resolve(file_system, path));
+    auto created = create_at(file_system, path, target, size, options, IfExists::fail);
     if (created || created.error().code() != ErrorCode::exists) return created;
   }
   return refuse(ErrorCode::busy, "open_or_create", path,
@@ -125,8 +135,8 @@ Result<std::shared_ptr<Core>> Core::open_or_create(os::FileSystem& file_system,
 Result<std::shared_ptr<Core>> Core::make(os::FileSystem& file_system, MappedFile file,
                                          const RangedFileOptions& options) {
   if (options.resume) {
-    QUIRE_TRY(const std::string beside, journal_path(file_system, file.path()));
-    return with_journal(file_system, std::move(file), beside);
+    QUIRE_TRY(const std::string target, resolve(file_system, file.path()));
+    return with_journal(file_system, std::move(file), CoverageJournal::path_for(target));
   }
   auto core = std::make_shared<Core>(file_system, std::move(file));
   const std::uint64_t size = core->allocator_.size();

@@ -88,6 +88,11 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
  private:
+  static Result<std::shared_ptr<Core>> create_at(os::FileSystem& file_system,
+                                                 const std::string& path, const std::string& target,
+                                                 std::uint64_t size,
+                                                 const RangedFileOptions& options,
+                                                 IfExists if_exists);
   static Result<std::shared_ptr<Core>> with_journal(os::FileSystem& file_system, MappedFile file,
                                                     const std::string& journal_path);
   static Result<std::shared_ptr<Core>> make(os::FileSystem& file_system, MappedFile file,
