@@ -224,6 +224,12 @@ Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(
                   "the file has " + std::to_string(file_size) +
                       " bytes, which it never had while the journal was kept");
   }
+  // New bytes are written only once the growth is durable.
+  if (const auto past = written.inside({file_size, ~file_size}); !past.empty()) {
+    return refuse(ErrorCode::changed, file, {},
+                  "the file has " + std::to_string(file_size) + " bytes, and bytes from " +
+                      std::to_string(past.front().offset) + " on were written: it was cut");
+  }
   const std::uint64_t records = replay.records();
   const std::uint64_t end = kHeaderBytes + records * kRecordBytes;
   std::uint64_t zeroed_until = std::max(info.size, end);

@@ -116,7 +116,7 @@ TEST_F(CoverageJournalTest, IsOfOneFile) {
 TEST_F(CoverageJournalTest, KnowsTheSizesThatTheFileMayHave) {
   make({});
   EXPECT_EQ(code_of(open(101)), ErrorCode::changed);
-  make({{Kind::grows, 100, 200}, {Kind::written, 150, 10}});
+  make({{Kind::grows, 100, 200}});
   EXPECT_TRUE(open(100));
   EXPECT_TRUE(open(200));
   EXPECT_EQ(code_of(open(150)), ErrorCode::changed);
@@ -124,6 +124,31 @@ TEST_F(CoverageJournalTest, KnowsTheSizesThatTheFileMayHave) {
   EXPECT_EQ(code_of(open(100)), ErrorCode::changed);
   EXPECT_TRUE(open(200));
   EXPECT_TRUE(open(300));
+}
+
+TEST_F(CoverageJournalTest, RefusesAFileThatWasCutBelowWhatIsWritten) {
+  make({{Kind::grows, 100, 200}, {Kind::written, 95, 10}});
+  EXPECT_TRUE(open(200));
+  const auto refused = open(100);
+  EXPECT_EQ(code_of(refused), ErrorCode::changed);
+  EXPECT_THAT(message_of(refused), HasSubstr("bytes from 100 on were written"));
+}
+
+TEST_F(CoverageJournalTest, AJournalThatIsRemovedWhileItIsOpenedIsNotUsed) {
+  make({{Kind::written, 0, 10}});
+  bool removed = false;
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    if (call.operation == std::string("lock") && !std::exchange(removed, true)) {
+      EXPECT_TRUE(disk_.remove(kJournal));
+    }
+    return os::SimulatedOutcome{};
+  });
+  EXPECT_EQ(code_of(open()), ErrorCode::not_found);
+  make({{Kind::written, 0, 10}});
+  removed = false;
+  const auto fresh = CoverageJournal::create(disk_, kJournal, kFile, kSize);
+  EXPECT_TRUE(fresh);
+  EXPECT_TRUE(exists(kJournal));
 }
 
 TEST_F(CoverageJournalTest, IsLockedWhileItIsOpen) {
@@ -215,6 +240,28 @@ TEST_F(CoverageJournalTest, ATornTailIsDroppedAndNeverComesBack) {
   }
   ASSERT_TRUE(open(*torn));
   EXPECT_EQ(written(), "0+10 15+1");
+}
+
+TEST_F(CoverageJournalTest, ADroppedTailStaysDroppedThroughTheNextPowerCut) {
+  {
+    const auto journal = make();
+    for (std::uint64_t i = 0; i < 30; ++i) {
+      const JournalRecord record{Kind::written, i, 1};
+      ASSERT_TRUE(journal->append(std::span(&record, 1)));
+    }
+  }
+  const auto torn = disk_.power_cut(os::Survivors::all, random_);
+  // The last of its sector: what is behind it survives by itself.
+  ASSERT_TRUE(torn->flip(kJournal, 4096 + 15 * 32, std::byte{1}));
+  const auto journal = open(*torn).value();
+  EXPECT_EQ(written(), "0+15");
+  const JournalRecord record{Kind::written, 50, 1};
+  ASSERT_TRUE(journal->append(std::span(&record, 1)));  // and not synced
+  for (int i = 0; i < 100; ++i) {
+    const auto cut = torn->power_cut(os::Survivors::random, random_);
+    ASSERT_TRUE(open(*cut));
+    EXPECT_THAT(written(), testing::AnyOf("0+15", "0+15 50+1"));
+  }
 }
 
 TEST_F(CoverageJournalTest, DamageInFrontOfWhatIsDurableIsNoTornTail) {

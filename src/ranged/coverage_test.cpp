@@ -102,6 +102,7 @@ TEST_F(CoverageTest, FinishesWhenNothingIsMissing) {
   ASSERT_TRUE(file.finish());
   EXPECT_FALSE(file.is_open());
   EXPECT_FALSE(exists(kJournal));
+  EXPECT_FALSE(disk_.power_cut(os::Survivors::none, random_)->info(kJournal));
   EXPECT_EQ(content(0, 30), std::string(10, 'x') + "0123456789" + std::string(10, 'x'));
   EXPECT_TRUE(open());
 }
@@ -223,6 +224,23 @@ TEST_F(CoverageTest, AnOldReceiptSaysNothingOfBytesThatWereFreed) {
   ASSERT_TRUE(next.write(as_bytes("abc")));
   ASSERT_TRUE(file.sync(old));
   EXPECT_EQ(written(file), "0+3");
+}
+
+// Its bytes may be another's before the journal says that they are written.
+TEST_F(CoverageTest, WhatIsFreedWhileASyncRunsIsNotRecorded) {
+  auto file = create(100);
+  auto parts = std::move(file.allocate(20).value()).split_at(10).value();
+  std::vector<WriteReceipt> receipts;
+  receipts.push_back(parts.low->write(as_bytes("0123456789")).value());
+  receipts.push_back(parts.high->write(as_bytes("abcdefghij")).value());
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    if (call.operation == std::string("sync_range") && parts.high) {
+      EXPECT_TRUE(std::move(*std::exchange(parts.high, std::nullopt)).free());
+    }
+    return os::SimulatedOutcome{};
+  });
+  ASSERT_TRUE(file.sync(receipts));
+  EXPECT_EQ(written(file), "0+10");
 }
 
 TEST_F(CoverageTest, GrowsAndKeepsWhatIsWritten) {

@@ -127,7 +127,7 @@ TEST(ConcurrentAllocatorTest, WhatIsAlwaysFreeIsAlwaysFound) {
       while (!space.allocate_at({50, 10})) std::this_thread::yield();
     }
   });
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 200'000; ++i) {
     // Only while this thread has nothing.
     const auto range = space.allocate(40);
     EXPECT_TRUE(range) << range.error().message();
