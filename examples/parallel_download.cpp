@@ -8,9 +8,9 @@
 // It prints lines of JSON: at the start how much is written already, then how much is written whenever
 // that was made durable, and at the end how much it has fetched.
 //
-// Shows: ranges that threads write without a lock, one sync for many receipts, resuming from coverage.
+// Shows: ranges that threads write without a lock, one sync for many receipts, resuming from coverage, and
+// refusing to mix two versions of a source.
 #include <quire/byte_source.hpp>
-#include <quire/file_operations.hpp>
 #include <quire/local_source.hpp>
 #include <quire/ranged_file.hpp>
 
@@ -149,39 +149,13 @@ quire::Result<std::vector<quire::FileRange>> take_pieces(quire::RangedFile& targ
                                                          std::uint64_t piece_size) {
   std::vector<quire::FileRange> pieces;
   for (const quire::ByteRange missing : coverage.missing) {
-    auto range = target.allocate_at(missing);
-    if (!range) return std::unexpected(std::move(range).error());
-    std::optional<quire::FileRange> rest = *std::move(range);
-    while (rest) {
-      auto parts = (*std::move(rest)).split_at(piece_size);
-      if (!parts) {  // it is shorter than a piece, and comes back whole
-        pieces.push_back(std::move(parts).error());
-        break;
-      }
-      pieces.push_back(*std::move(parts->low));
-      rest = std::move(parts->high);
+    for (std::uint64_t at = missing.offset; at < missing.end(); at += piece_size) {
+      auto piece = target.allocate_at({at, std::min(piece_size, missing.end() - at)});
+      if (!piece) return std::unexpected(std::move(piece).error());
+      pieces.push_back(*std::move(piece));
     }
   }
   return pieces;
-}
-
-// What is written must be of the version that the source has now. The journal knows the target only; so the
-// version is kept in a file beside it.
-std::string version_path(const Request& request) { return request.target + ".source-version"; }
-
-quire::Result<void> check_version(const quire::ByteSource& source, const Request& request,
-                                  bool has_begun) {
-  const std::string& version = source.identity().version;
-  if (!has_begun) {
-    return quire::write_file_atomic(version_path(request), std::as_bytes(std::span(version)));
-  }
-  const auto noted = quire::read_file(version_path(request));
-  if (!noted) return std::unexpected(noted.error());
-  if (noted->text() == version) return {};
-  return std::unexpected(quire::Error(quire::ErrorCode::changed, "resume")
-                             .with_path(source.name())
-                             .with_detail("the source is not what it was when " + request.target +
-                                          " was begun; remove that to begin anew"));
 }
 
 // Runs the connections, and syncs what they write. Returns how much was fetched.
@@ -190,8 +164,6 @@ quire::Result<std::uint64_t> fetch_missing(const quire::ByteSource& source,
   const auto coverage = target.coverage();
   if (!coverage) return std::unexpected(coverage.error());
   std::uint64_t written = coverage->written_bytes;
-  auto same = check_version(source, request, written > 0);
-  if (!same) return std::unexpected(std::move(same).error());
   auto pieces = take_pieces(target, *coverage, request.piece);
   if (!pieces) return std::unexpected(std::move(pieces).error());
   std::cout << "{\"size\": " << target.size() << ", \"written\": " << written << "}\n"
@@ -235,9 +207,12 @@ int fail(const quire::Error& error) {
 }
 
 int download(const quire::ByteSource& source, const Request& request) {
-  auto target = quire::RangedFile::open_or_create(request.target, source.size(), {.resume = true});
+  // What is written already must be of the version that the source has now.
+  auto target = quire::RangedFile::open_or_create(
+      request.target, source.size(),
+      {.resume = true, .content_version = source.identity().version});
   if (!target) {
-    const bool has_no_journal = target.error().code() == quire::ErrorCode::not_found;
+    const bool has_no_journal = target.error().code() == quire::ErrorCode::wrong_mode;
     if (!has_no_journal || !is_finished(request.target, source.size())) {
       return fail(target.error());
     }
@@ -247,8 +222,6 @@ int download(const quire::ByteSource& source, const Request& request) {
   const auto fetched = fetch_missing(source, *target, request);
   if (!fetched) return fail(fetched.error());
   if (auto finished = target->finish(); !finished) return fail(finished.error());
-  quire::ignore_error(
-      quire::remove_file(version_path(request)));  // without a journal, nobody asks it
   return succeed(source.size(), *fetched);
 }
 

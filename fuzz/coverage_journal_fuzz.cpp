@@ -30,7 +30,7 @@ void check(bool condition) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   os::SimulatedFileSystem disk;
-  check(CoverageJournal::create(disk, kPath, kFile, kSize).has_value());
+  check(CoverageJournal::create(disk, kPath, {kFile, kSize, ""}).has_value());
   {
     auto file = disk.open(kPath, os::OpenMode::read_write, 0).value();
     std::vector<std::byte> header(kHeader);
@@ -48,13 +48,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   IntervalSet written;
   {
     const auto opened =
-        CoverageJournal::open(disk, kPath, os::OpenMode::read_write, kFile, kSize, written);
+        CoverageJournal::open(disk, kPath, os::OpenMode::read_write, {kFile, kSize, ""}, written);
     if (!opened) return 0;
   }
   for (const ByteRange range : written.ranges())
     check(!range.empty() && range.end() > range.offset);
   IntervalSet again;
-  check(CoverageJournal::open(disk, kPath, os::OpenMode::read, kFile, kSize, again).has_value());
+  check(CoverageJournal::open(disk, kPath, os::OpenMode::read, {kFile, kSize, ""}, again)
+            .has_value());
   check(again.ranges() == written.ranges());
   return 0;
 }

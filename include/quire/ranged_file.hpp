@@ -57,6 +57,8 @@ enum class ExistingBytes : std::uint8_t {
   overwrite,  // they are handed out
 };
 
+inline constexpr std::size_t kMaxContentVersion = 1024;
+
 // The same for every way of opening; see each.
 struct RangedFileOptions {
   // Bytes of address space: how far the file can grow while it is open. As in MappedFileOptions.
@@ -69,6 +71,9 @@ struct RangedFileOptions {
   ExistingBytes existing = ExistingBytes::keep;
   // Keeps a journal of what is surely written, and goes on where it ended.
   bool resume = false;
+  // With `resume`: of what the bytes come from, an ETag for instance; at most kMaxContentVersion bytes. Kept
+  // in the journal; who resumes must give the same.
+  std::string content_version = {};
 };
 
 // What of a file is surely written: synced, and noted in the journal.
@@ -94,7 +99,8 @@ class QUIRE_EXPORT RangedFile {
   // Errors: those of MappedFile::create; busy (with `resume`: another is creating it).
   [[nodiscard]] static Result<RangedFile> create(const std::string& path, std::uint64_t size,
                                                  const RangedFileOptions& options = {});
-  // The same, taking the place of a file that may be there, and of its journal.
+  // The same, taking the place of a file that may be there, and of its journal. Errors also: busy (that file
+  // is open for writing).
   [[nodiscard]] static Result<RangedFile> create_or_replace(const std::string& path,
                                                             std::uint64_t size,
                                                             const RangedFileOptions& options = {});
@@ -104,12 +110,12 @@ class QUIRE_EXPORT RangedFile {
   // For reading it takes no lock, and works beside a writer; with `resume` it knows the coverage of this
   // moment. Errors: those of MappedFile::open, and
   //   busy (open for writing elsewhere),
-  //   wrong_mode (copy_on_write),
-  //   invalid_argument (`resume` with ExistingBytes::overwrite).
+  //   wrong_mode (copy_on_write; for writing, without `resume`, a file that has a journal),
+  //   invalid_argument (`resume` with ExistingBytes::overwrite; a content_version too long).
   // With `resume` also:
-  //   not_found (there is no journal: nobody knows what is written, and nothing is changed),
-  //   changed (the journal is of another file or another size),
-  //   corrupt, format_version, io (of the journal).
+  //   wrong_mode (there is no journal: the file is finished, or nobody knows what is written),
+  //   changed (the journal is of another file, another size, or another content_version),
+  //   corrupt, truncated, format_version, io (of the journal).
   [[nodiscard]] static Result<RangedFile> open(const std::string& path, Access access,
                                                const RangedFileOptions& options = {});
   // Opens for writing what is there, or creates it with `size`. Errors: those of both, and

@@ -47,6 +47,10 @@ Result<void> check_options(const std::string& path, Access access,
     return refuse(ErrorCode::invalid_argument, "open", path,
                   "a resumed file keeps what is written: ExistingBytes::overwrite would not");
   }
+  if (options.content_version.size() > kMaxContentVersion) {
+    return refuse(ErrorCode::invalid_argument, "open", path,
+                  "a content version has at most 1024 bytes");
+  }
   return {};
 }
 
@@ -54,6 +58,23 @@ Result<std::string> resolve(os::FileSystem& file_system, const std::string& path
   auto target = file_system.resolve(path);
   if (!target) return std::unexpected(std::move(target).error().with_path(path));
   return target;
+}
+
+// A file that somebody has open for writing is not replaced under him.
+Result<void> check_not_in_use(os::FileSystem& file_system, const std::string& path) {
+  const auto file = file_system.open(path, os::OpenMode::read);
+  if (!file) return {};  // creating says what is wrong with it, if anything is
+  auto locked = (*file)->try_lock(os::LockKind::shared);
+  if (locked || locked.error().code() != ErrorCode::busy) return {};
+  return std::unexpected(std::move(locked).error().with_path(path).with_detail(
+      "the file is open for writing, here or in another process"));
+}
+
+Result<void> remove_journal_of(os::FileSystem& file_system, const std::string& journal) {
+  auto removed = file_system.remove(journal);
+  if (!removed && removed.error().code() == ErrorCode::not_found) return {};
+  if (!removed) return removed;
+  return file_system.sync_directory(os::parent_directory(journal));
 }
 
 }  // namespace
@@ -69,6 +90,7 @@ Result<std::shared_ptr<Core>> Core::create(os::FileSystem& file_system, const st
                                            std::uint64_t size, const RangedFileOptions& options,
                                            IfExists if_exists) {
   QUIRE_CHECK(check_options(path, Access::read_write, options));
+  if (if_exists == IfExists::replace) QUIRE_CHECK(check_not_in_use(file_system, path));
   return create_at(file_system, path, path, size, options, if_exists);
 }
 
@@ -81,8 +103,10 @@ Result<std::shared_ptr<Core>> Core::create_at(os::FileSystem& file_system, const
   if (options.resume) {
     make_journal = [&](os::File& file) -> Result<void> {
       QUIRE_TRY(const std::string resolved, resolve(file_system, target));
-      QUIRE_TRY(journal, CoverageJournal::create(file_system, CoverageJournal::path_for(resolved),
-                                                 file.id(), size));
+      QUIRE_TRY(journal,
+                CoverageJournal::create(
+                    file_system, CoverageJournal::path_for(resolved),
+                    {.file = file.id(), .size = size, .content_version = options.content_version}));
       return {};
     };
   }
@@ -92,6 +116,10 @@ Result<std::shared_ptr<Core>> Core::create_at(os::FileSystem& file_system, const
   auto core = std::make_shared<Core>(file_system, std::move(file));
   if (journal) {
     core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), IntervalSet());
+  } else {
+    // It was of a file that was here before.
+    QUIRE_TRY(const std::string resolved, resolve(file_system, target));
+    QUIRE_CHECK(remove_journal_of(file_system, CoverageJournal::path_for(resolved)));
   }
   return core;
 }
@@ -134,9 +162,14 @@ Result<std::shared_ptr<Core>> Core::open_or_create(os::FileSystem& file_system,
 
 Result<std::shared_ptr<Core>> Core::make(os::FileSystem& file_system, MappedFile file,
                                          const RangedFileOptions& options) {
-  if (options.resume) {
-    QUIRE_TRY(const std::string target, resolve(file_system, file.path()));
-    return with_journal(file_system, std::move(file), CoverageJournal::path_for(target));
+  QUIRE_TRY(const std::string target, resolve(file_system, file.path()));
+  const std::string journal = CoverageJournal::path_for(target);
+  if (options.resume) return with_journal(file_system, std::move(file), journal, options);
+  if (file.access() == Access::read_write && file_system.info(journal)) {
+    return refuse(
+        ErrorCode::wrong_mode, "open", journal,
+        "the file has a journal of what is written, which would not stay true: open it with "
+        "`resume`, or remove the journal");
   }
   auto core = std::make_shared<Core>(file_system, std::move(file));
   const std::uint64_t size = core->allocator_.size();
@@ -147,20 +180,28 @@ Result<std::shared_ptr<Core>> Core::make(os::FileSystem& file_system, MappedFile
 }
 
 Result<std::shared_ptr<Core>> Core::with_journal(os::FileSystem& file_system, MappedFile file,
-                                                 const std::string& journal_path) {
+                                                 const std::string& journal_path,
+                                                 const RangedFileOptions& options) {
   const bool writes = file.access() == Access::read_write;
   IntervalSet written;
-  QUIRE_TRY(auto journal,
-            CoverageJournal::open(file_system, journal_path,
-                                  writes ? os::OpenMode::read_write : os::OpenMode::read,
-                                  Factory::backing(file)->file().id(), file.size(), written));
+  auto journal = CoverageJournal::open(file_system, journal_path,
+                                       writes ? os::OpenMode::read_write : os::OpenMode::read,
+                                       {.file = Factory::backing(file)->file().id(),
+                                        .size = file.size(),
+                                        .content_version = options.content_version},
+                                       written);
+  if (!journal && journal.error().code() == ErrorCode::not_found) {
+    return refuse(ErrorCode::wrong_mode, "resume", journal_path,
+                  "the file has no journal: it is finished, or nobody knows what of it is written");
+  }
+  if (!journal) return std::unexpected(std::move(journal).error());
   auto core = std::make_shared<Core>(file_system, std::move(file));
   if (writes) {
     for (const ByteRange range : written.ranges()) {
       QUIRE_CHECK(core->allocator_.allocate_at(range));
     }
   }
-  core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), std::move(written));
+  core->coverage_ = std::make_unique<CoverageTracker>(*std::move(journal), std::move(written));
   return core;
 }
 
@@ -197,7 +238,7 @@ void Core::give_back_unfilled(ByteRange range) noexcept {
   try {
     ignore_error(allocator_.free(range));
   } catch (const std::bad_alloc&) {
-    // Without memory to note it, the range stays nobody's.
+    return;  // without memory to note it, the range stays nobody's
   }
 }
 

@@ -94,7 +94,8 @@ class Core : public std::enable_shared_from_this<Core> {
                                                  const RangedFileOptions& options,
                                                  IfExists if_exists);
   static Result<std::shared_ptr<Core>> with_journal(os::FileSystem& file_system, MappedFile file,
-                                                    const std::string& journal_path);
+                                                    const std::string& journal_path,
+                                                    const RangedFileOptions& options);
   static Result<std::shared_ptr<Core>> make(os::FileSystem& file_system, MappedFile file,
                                             const RangedFileOptions& options);
   Result<void> check_writable(const char* operation) const;

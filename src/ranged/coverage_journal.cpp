@@ -11,6 +11,7 @@
 #include "base/little_endian.hpp"
 #include "base/random.hpp"
 #include "base/try.hpp"
+#include "quire/ranged_file.hpp"
 
 namespace quire::ranged {
 
@@ -31,29 +32,44 @@ constexpr int kOpenAttempts = 16;
 using Header = std::array<std::byte, kHeaderBytes>;
 using RecordBytes = std::array<std::byte, kRecordBytes>;
 
-Header encode_header(const os::FileId& file, std::uint64_t file_size, std::uint64_t salt) {
+constexpr std::size_t kVersionOffset = 50;
+static_assert(kVersionOffset + kMaxContentVersion <= kHeaderBytes - 8);
+
+Header encode_header(const JournalSubject& subject, std::uint64_t salt) {
   Header header{};
   std::memcpy(header.data(), kMagic.data(), kMagic.size());
   store_le(header, 8, kVersion);
   store_le(header, 12, static_cast<std::uint32_t>(kHeaderBytes));
-  store_le(header, 16, file.inode);
-  store_le(header, 24, file.birth);
-  store_le(header, 32, file_size);
+  store_le(header, 16, subject.file.inode);
+  store_le(header, 24, subject.file.birth);
+  store_le(header, 32, subject.size);
   store_le(header, 40, salt);
+  store_le(header, 48, static_cast<std::uint16_t>(subject.content_version.size()));
+  std::ranges::copy(std::as_bytes(std::span(subject.content_version)),
+                    header.begin() + kVersionOffset);
   store_le(header, kHeaderBytes - 8, base::checksum(std::span(header).first(kHeaderBytes - 8)));
   return header;
 }
 
+std::unexpected<Error> refuse(ErrorCode code, const os::File& file, std::string detail) {
+  return std::unexpected(
+      Error(code, "resume").with_path(file.path()).with_detail(std::move(detail)));
+}
+
 std::unexpected<Error> refuse(ErrorCode code, const os::File& file, ByteRange range,
                               std::string detail) {
-  return std::unexpected(Error(code, "resume")
-                             .with_path(file.path())
-                             .with_range(range)
-                             .with_detail(std::move(detail)));
+  return std::unexpected(refuse(code, file, std::move(detail)).error().with_range(range));
+}
+
+// The bytes of the version in a valid header.
+std::span<const std::byte> version_in(const Header& header) {
+  const auto length = load_le<std::uint16_t>(header, 48);
+  return std::span(header).subspan(kVersionOffset,
+                                   std::min<std::size_t>(length, kMaxContentVersion));
 }
 
 // Errors: truncated, corrupt, format_version, changed.
-Result<Header> read_header(os::File& file, const os::FileId& of) {
+Result<Header> read_header(os::File& file, const JournalSubject& subject) {
   constexpr ByteRange kWhole{0, kHeaderBytes};
   Header header{};
   QUIRE_CHECK(file.read_exactly(0, header));
@@ -68,10 +84,14 @@ Result<Header> read_header(os::File& file, const os::FileId& of) {
       base::checksum(std::span(header).first(kHeaderBytes - 8))) {
     return refuse(ErrorCode::corrupt, file, kWhole, "the checksum of the header is wrong");
   }
-  if (load_le<std::uint64_t>(header, 16) != of.inode ||
-      load_le<std::uint64_t>(header, 24) != of.birth) {
+  if (load_le<std::uint64_t>(header, 16) != subject.file.inode ||
+      load_le<std::uint64_t>(header, 24) != subject.file.birth) {
     return refuse(ErrorCode::changed, file, {16, 16},
                   "the journal is of another file, which was at this path before");
+  }
+  if (!std::ranges::equal(version_in(header), std::as_bytes(std::span(subject.content_version)))) {
+    return refuse(ErrorCode::changed, file,
+                  "what is written is of another version than \"" + subject.content_version + "\"");
   }
   return header;
 }
@@ -173,30 +193,26 @@ Result<std::unique_ptr<os::File>> CoverageJournal::open_locked(os::FileSystem& f
 
 Result<std::unique_ptr<CoverageJournal>> CoverageJournal::create(os::FileSystem& file_system,
                                                                  const std::string& path,
-                                                                 const os::FileId& file,
-                                                                 std::uint64_t file_size) {
+                                                                 const JournalSubject& subject) {
   QUIRE_TRY(auto journal, open_locked(file_system, path, true));
   const std::uint64_t salt = base::random_u64();
   QUIRE_CHECK(journal->truncate(0));
-  QUIRE_CHECK(journal->write_all(0, encode_header(file, file_size, salt)));
+  QUIRE_CHECK(journal->write_all(0, encode_header(subject, salt)));
   QUIRE_CHECK(journal->sync());
   QUIRE_CHECK(file_system.sync_directory(os::parent_directory(path)));
   return std::make_unique<CoverageJournal>(std::move(journal), salt, 0, kHeaderBytes);
 }
 
-Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(
-    os::FileSystem& file_system, const std::string& path, os::OpenMode mode, const os::FileId& of,
-    std::uint64_t file_size, IntervalSet& written) {
+Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(os::FileSystem& file_system,
+                                                               const std::string& path,
+                                                               os::OpenMode mode,
+                                                               const JournalSubject& subject,
+                                                               IntervalSet& written) {
   auto opened = mode == os::OpenMode::read ? file_system.open(path, mode)
                                            : open_locked(file_system, path, false);
-  if (!opened && opened.error().code() == ErrorCode::not_found) {
-    return std::unexpected(
-        std::move(opened).error().with_detail("without its journal nobody knows which of the "
-                                              "file's bytes are written"));
-  }
   if (!opened) return std::unexpected(std::move(opened).error());
   os::File& file = **opened;
-  QUIRE_TRY(const Header header, read_header(file, of));
+  QUIRE_TRY(const Header header, read_header(file, subject));
   const auto salt = load_le<std::uint64_t>(header, 40);
   Replay replay(salt, load_le<std::uint64_t>(header, 32), written);
 
@@ -219,15 +235,15 @@ Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(
       }
     }
   }
-  if (!replay.is_size(file_size)) {
-    return refuse(ErrorCode::changed, file, {},
-                  "the file has " + std::to_string(file_size) +
+  if (!replay.is_size(subject.size)) {
+    return refuse(ErrorCode::changed, file,
+                  "the file has " + std::to_string(subject.size) +
                       " bytes, which it never had while the journal was kept");
   }
   // New bytes are written only once the growth is durable.
-  if (const auto past = written.inside({file_size, ~file_size}); !past.empty()) {
-    return refuse(ErrorCode::changed, file, {},
-                  "the file has " + std::to_string(file_size) + " bytes, and bytes from " +
+  if (const auto past = written.inside({subject.size, ~subject.size}); !past.empty()) {
+    return refuse(ErrorCode::changed, file,
+                  "the file has " + std::to_string(subject.size) + " bytes, and bytes from " +
                       std::to_string(past.front().offset) + " on were written: it was cut");
   }
   const std::uint64_t records = replay.records();

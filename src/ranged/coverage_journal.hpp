@@ -15,6 +15,13 @@
 
 namespace quire::ranged {
 
+// What a journal is of.
+struct JournalSubject {
+  os::FileId file;
+  std::uint64_t size = 0;  // of the file
+  std::string content_version;
+};
+
 // What a record says, with a and b as the format has them.
 struct JournalRecord {
   enum class Kind : std::uint8_t { written = 1, given_back = 2, grows = 3 };
@@ -31,16 +38,17 @@ class CoverageJournal {
 
   // Makes a journal without records, in place of what is there, and locks it.
   // Errors: busy (another has it locked), no_space, permission, io.
-  [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> create(os::FileSystem& file_system,
-                                                                       const std::string& path,
-                                                                       const os::FileId& file,
-                                                                       std::uint64_t file_size);
-  // Opens a journal of this file; `written` becomes what it lists. For writing, it is locked, and what a
-  // crash tore is cut off. Errors: not_found, busy, changed (it is not of this file or this size), corrupt,
-  // truncated, format_version, io.
-  [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> open(
-      os::FileSystem& file_system, const std::string& path, os::OpenMode mode,
-      const os::FileId& file, std::uint64_t file_size, IntervalSet& written);
+  // REQUIRES: the content version is not too long.
+  [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> create(
+      os::FileSystem& file_system, const std::string& path, const JournalSubject& subject);
+  // Opens a journal of this subject; `written` becomes what it lists. For writing, it is locked, and what a
+  // crash tore is cut off. Errors: not_found, busy, changed (it is not of this file, size or version),
+  // corrupt, truncated, format_version, io.
+  [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> open(os::FileSystem& file_system,
+                                                                     const std::string& path,
+                                                                     os::OpenMode mode,
+                                                                     const JournalSubject& subject,
+                                                                     IntervalSet& written);
 
   CoverageJournal(std::unique_ptr<os::File> file, std::uint64_t salt, std::uint64_t records,
                   std::uint64_t zeroed_until) noexcept

@@ -22,7 +22,7 @@ class CoverageJournalTest : public RangedFileTest {
  protected:
   using Journal = std::unique_ptr<CoverageJournal>;
 
-  Journal make() { return CoverageJournal::create(disk_, kJournal, kFile, kSize).value(); }
+  Journal make() { return CoverageJournal::create(disk_, kJournal, {kFile, kSize, ""}).value(); }
   // A journal with these records, all durable.
   void make(const std::vector<JournalRecord>& records) {
     const auto journal = make();
@@ -33,7 +33,8 @@ class CoverageJournalTest : public RangedFileTest {
   }
   Result<Journal> open(Disk& disk, std::uint64_t size = kSize, const os::FileId& file = kFile) {
     written_ = IntervalSet();
-    return CoverageJournal::open(disk, kJournal, os::OpenMode::read_write, file, size, written_);
+    return CoverageJournal::open(disk, kJournal, os::OpenMode::read_write, {file, size, ""},
+                                 written_);
   }
   Result<Journal> open(std::uint64_t size = kSize, const os::FileId& file = kFile) {
     return open(disk_, size, file);
@@ -69,6 +70,7 @@ TEST_F(CoverageJournalTest, HasTheBytesOfItsDocument) {
   EXPECT_EQ(number(16), 7U);
   EXPECT_EQ(number(24), 11U);
   EXPECT_EQ(number(32), 100U);
+  EXPECT_EQ(base::load_le<std::uint16_t>(all, 48), 0U);
   EXPECT_EQ(number(4088), base::checksum(std::span(all).first(4088)));
   const std::uint64_t salt = number(40);
   EXPECT_EQ(number(4096), std::uint64_t{1} << 56);
@@ -97,7 +99,7 @@ TEST_F(CoverageJournalTest, TakesManyRecords) {
   std::vector<JournalRecord> records;
   for (std::uint64_t i = 0; i < 50'000; ++i) records.push_back({Kind::written, 2 * i, 1});
   {
-    const auto journal = CoverageJournal::create(disk_, kJournal, kFile, 100'000).value();
+    const auto journal = CoverageJournal::create(disk_, kJournal, {kFile, 100'000, ""}).value();
     ASSERT_TRUE(journal->append(records));
     ASSERT_TRUE(journal->sync());
   }
@@ -146,7 +148,7 @@ TEST_F(CoverageJournalTest, AJournalThatIsRemovedWhileItIsOpenedIsNotUsed) {
   EXPECT_EQ(code_of(open()), ErrorCode::not_found);
   make({{Kind::written, 0, 10}});
   removed = false;
-  const auto fresh = CoverageJournal::create(disk_, kJournal, kFile, kSize);
+  const auto fresh = CoverageJournal::create(disk_, kJournal, {kFile, kSize, ""});
   EXPECT_TRUE(fresh);
   EXPECT_TRUE(exists(kJournal));
 }
@@ -154,7 +156,7 @@ TEST_F(CoverageJournalTest, AJournalThatIsRemovedWhileItIsOpenedIsNotUsed) {
 TEST_F(CoverageJournalTest, IsLockedWhileItIsOpen) {
   const auto journal = make();
   EXPECT_EQ(code_of(open()), ErrorCode::busy);
-  EXPECT_EQ(code_of(CoverageJournal::create(disk_, kJournal, kFile, kSize)), ErrorCode::busy);
+  EXPECT_EQ(code_of(CoverageJournal::create(disk_, kJournal, {kFile, kSize, ""})), ErrorCode::busy);
 }
 
 TEST_F(CoverageJournalTest, RefusesANewerVersion) {

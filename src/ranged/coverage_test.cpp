@@ -1,6 +1,7 @@
 // Resuming: what a journal says of a file, and what the file then hands out.
 #include <utility>
 
+#include "mapped/factory.hpp"
 #include "ranged/ranged_file_fixture.hpp"
 
 namespace quire::ranged {
@@ -122,16 +123,17 @@ TEST_F(CoverageTest, OnlyAResumedFileHasCoverage) {
 TEST_F(CoverageTest, WithoutItsJournalAFileIsNotResumed) {
   ASSERT_TRUE(RangedFileTest::create(100).close());
   const auto refused = open(kResume);
-  EXPECT_EQ(code_of(refused), ErrorCode::not_found);
+  EXPECT_EQ(code_of(refused), ErrorCode::wrong_mode);
   EXPECT_THAT(message_of(refused), HasSubstr(kJournal));
   EXPECT_EQ(code_of(RangedAccess::open_or_create(disk_, kPath, 100, kResume)),
-            ErrorCode::not_found);
+            ErrorCode::wrong_mode);
   EXPECT_TRUE(open());  // and nothing holds it
 }
 
 TEST_F(CoverageTest, RefusesTheJournalOfAFileThatWasReplaced) {
   ASSERT_TRUE(partly_written().close());
-  ASSERT_TRUE(RangedAccess::create(disk_, kPath, 100, {}, IfExists::replace)->close());
+  ASSERT_TRUE(disk_.remove(kPath));
+  ASSERT_TRUE(mapped::Factory::create(disk_, kPath, 100, {}));
   const auto refused = open(kResume);
   EXPECT_EQ(code_of(refused), ErrorCode::changed);
   EXPECT_THAT(message_of(refused), HasSubstr("another file"));
@@ -162,6 +164,38 @@ TEST_F(CoverageTest, ReplacingBeginsAnew) {
   EXPECT_EQ(missing(file), "0+50");
   file = reopen(file);
   EXPECT_EQ(missing(file), "0+50");
+}
+
+TEST_F(CoverageTest, ReplacingWithoutResumingTakesTheJournalAway) {
+  ASSERT_TRUE(partly_written().close());
+  ASSERT_TRUE(RangedAccess::create(disk_, kPath, 100, {}, IfExists::replace)->close());
+  EXPECT_FALSE(exists(kJournal));
+  EXPECT_FALSE(disk_.power_cut(os::Survivors::none, random_)->info(kJournal));
+}
+
+// What is listed as written would be overwritten, and torn by a crash.
+TEST_F(CoverageTest, AFileWithAJournalIsNotWrittenWithoutIt) {
+  ASSERT_TRUE(partly_written().close());
+  const auto refused = open({.existing = ExistingBytes::overwrite});
+  EXPECT_EQ(code_of(refused), ErrorCode::wrong_mode);
+  EXPECT_THAT(message_of(refused), HasSubstr(kJournal));
+  EXPECT_TRUE(open({}, Access::read_only));
+}
+
+TEST_F(CoverageTest, WhatIsWrittenIsOfOneVersionOfTheContent) {
+  const RangedFileOptions first{.resume = true, .content_version = "\"etag-1\""};
+  ASSERT_TRUE(RangedAccess::create(disk_, kPath, 100, first)->close());
+  EXPECT_TRUE(open(first));
+  const auto refused = open({.resume = true, .content_version = "\"etag-2\""});
+  EXPECT_EQ(code_of(refused), ErrorCode::changed);
+  EXPECT_THAT(message_of(refused), HasSubstr("another version than \"\"etag-2\"\""));
+  EXPECT_EQ(code_of(open(kResume)), ErrorCode::changed);
+  const std::string longest(kMaxContentVersion, 'v');
+  ASSERT_TRUE(
+      RangedAccess::create(disk_, "/other", 1, {.resume = true, .content_version = longest}));
+  EXPECT_EQ(code_of(RangedAccess::create(disk_, "/third", 1,
+                                         {.resume = true, .content_version = longest + "v"})),
+            ErrorCode::invalid_argument);
 }
 
 TEST_F(CoverageTest, AJournalWithoutItsFileIsWrittenAnew) {

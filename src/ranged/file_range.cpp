@@ -48,7 +48,7 @@ void FileRange::give_back() noexcept {
       core_->give_back_unfilled({range_.offset + gap.offset, gap.length});
     }
   } catch (const std::bad_alloc&) {
-    // Without memory the rest stays nobody's.
+    return;  // without memory the rest stays nobody's
   }
 }
 
@@ -69,7 +69,8 @@ Result<void> FileRange::check_position(const char* operation, ByteRange part) co
 Result<WriteReceipt> FileRange::write(std::span<const std::byte> data, std::uint64_t position) {
   const ByteRange part{position, data.size()};
   QUIRE_CHECK(check_position("write", part));
-  QUIRE_TRY(const WriteReceipt receipt, core_->write(range_.offset + position, data));
+  auto receipt = core_->write(range_.offset + position, data);
+  if (!receipt) return receipt;
   note_filled(part);
   return receipt;
 }

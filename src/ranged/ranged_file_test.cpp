@@ -69,6 +69,8 @@ TEST_F(RangedFileTest, ASecondOpeningForWritingIsBusy) {
   EXPECT_EQ(code_of(open()), ErrorCode::busy);
   EXPECT_EQ(code_of(open({.existing = ExistingBytes::overwrite})), ErrorCode::busy);
   EXPECT_EQ(code_of(RangedAccess::create(disk_, kPath, 10, {})), ErrorCode::exists);
+  EXPECT_EQ(code_of(RangedAccess::create(disk_, kPath, 10, {}, IfExists::replace)),
+            ErrorCode::busy);
   ASSERT_TRUE(file.close());
   EXPECT_TRUE(open());
 }
