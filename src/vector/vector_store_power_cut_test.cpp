@@ -124,6 +124,10 @@ class History {
 
   void commit_claims(std::size_t first, std::size_t count) {
     if (count == 0) return;
+    if (random_() % 3 == 0) {  // the checkpoint's rows reach beyond those of the claims
+      put(1);
+      raise_durability([this] { return store_->checkpoint(); });
+    }
     const auto claims = std::span(claims_).subspan(first, count);
     Model next = current();
     for (const Claim& claim : claims) claim.put_into(next);
