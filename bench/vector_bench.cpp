@@ -11,9 +11,11 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "bench/scratch.hpp"
+#include "quire/bulk_loader.hpp"
 #include "quire/vector_store.hpp"
 
 namespace {
@@ -105,6 +107,65 @@ void plain_append_durable(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(plain_append_durable)->Arg(1)->Arg(100)->Arg(1'000)->Arg(10'000)->UseRealTime();
+
+constexpr std::uint64_t kLoadRows = 131'072;  // 64 MiB
+
+// A new store filled by threads, each writing a mebibyte at a time; one commit of all.
+void bulk_load_durable(benchmark::State& state) {
+  const auto threads = static_cast<std::uint64_t>(state.range(0));
+  constexpr std::uint64_t kPiece = 2'048;
+  const std::vector<float> piece = random_rows(kPiece);
+  for (auto _ : state) {
+    state.PauseTiming();
+    const Scratch scratch;
+    auto store = quire::VectorStore::create(scratch / "store", {.dimension = kDimension}).value();
+    state.ResumeTiming();
+    auto loader = store.bulk_load({.expected_rows = kLoadRows}).value();
+    std::vector<quire::BulkRows> parts;
+    for (std::uint64_t i = 0; i < threads; ++i) {
+      parts.push_back(loader.claim(kLoadRows / threads).value());
+    }
+    const auto write = [&](std::uint64_t thread) {
+      std::vector<std::uint64_t> ids(kPiece);
+      const std::uint64_t first = thread * (kLoadRows / threads);
+      for (std::uint64_t row = 0; row < kLoadRows / threads; row += kPiece) {
+        std::iota(ids.begin(), ids.end(), first + row);
+        parts[thread].append(ids, piece).value();
+      }
+    };
+    std::vector<std::jthread> workers;
+    for (std::uint64_t i = 0; i < threads; ++i) workers.emplace_back(write, i);
+    workers.clear();
+    loader.commit(parts).value();
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kLoadRows) * kDimension *
+                          4);
+}
+BENCHMARK(bulk_load_durable)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// The limit for bulk loads: the same bytes by pwrite, a mebibyte at a time, and one fdatasync.
+void plain_write_durable(benchmark::State& state) {
+  const std::vector<float> piece = random_rows(2'048);
+  const std::size_t bytes = piece.size() * sizeof(float);
+  for (auto _ : state) {
+    state.PauseTiming();
+    const Scratch scratch;
+    const std::string path = scratch / "file";
+    const int file = ::open(path.c_str(), O_CREAT | O_RDWR, 0644);
+    state.ResumeTiming();
+    for (std::size_t at = 0; at < kLoadRows * kDimension * 4; at += bytes) {
+      if (::pwrite(file, piece.data(), bytes, static_cast<off_t>(at)) !=
+          static_cast<ssize_t>(bytes)) {
+        state.SkipWithError("write failed");
+      }
+    }
+    if (::fdatasync(file) != 0) state.SkipWithError("sync failed");
+    ::close(file);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kLoadRows) * kDimension *
+                          4);
+}
+BENCHMARK(plain_write_durable)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void nearest(benchmark::State& state) {
   const quire::ReadView view = store_of(1'000'000).view();

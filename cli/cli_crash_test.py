@@ -46,6 +46,15 @@ class KilledImportTest(QuireTest):
             self.assert_acknowledged_is_kept(content, 8192, 200, lines)
             self.remove_store()
 
+    def test_any_number_of_threads_leaves_a_beginning_of_the_file(self):
+        content = bvecs(random_rows(3000, 8188))
+        for threads in [2, 4]:
+            for durability in ["power_loss", "process_crash", "checkpoint_only"]:
+                with self.subTest(threads=threads, durability=durability):
+                    self.assert_acknowledged_is_kept(content, 8192, 150, 5, "--threads", threads,
+                                                     "--durability", durability)
+                    self.remove_store()
+
     def test_recovery_is_told_once_in_a_line(self):
         self.write("a.bvecs", bvecs(random_rows(20000, 4)))
         process = self.start_import("s", "a.bvecs", "--batch", 1)

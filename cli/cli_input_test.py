@@ -59,11 +59,17 @@ class BadFileTest(QuireTest):
     def test_a_file_that_goes_bad_late_ends_the_import_and_says_what_is_durable(self):
         rows = random_rows(4000, 4092, seed=2)
         self.write("late.bvecs", bvecs(rows) + bvecs([b"\0" * 4091, b"\0" * 4093]))
-        self.fails("import", "t", "late.bvecs", "--batch", 100, says="row 4000")
+        self.fails("import", "t", "late.bvecs", "--batch", 300, "--threads", 4, says="row 4000")
+        told = re.search(r"; ([\d,]+) rows of 4,002 \(ids 0 to \d+\) durable$", self.error.strip())
+        durable = int(told[1].replace(",", ""))
+        self.assertGreaterEqual(durable, 2400)
+        self.assertEqual(durable % 300, 0)
+        self.assert_whole("t", bvecs(rows[:durable]))
+        self.fails("import", "u", "late.bvecs", "--batch", 100, says="row 4000")
         told = re.search(r"; ([\d,]+) rows of 4,002 \(ids 0 to \d+\) durable$", self.error.strip())
         durable = int(told[1].replace(",", ""))
         self.assertGreaterEqual(durable, 1000)
-        self.assert_whole("t", bvecs(rows[:durable]))
+        self.assert_whole("u", bvecs(rows[:durable]))
 
 
 class MismatchTest(QuireTest):

@@ -54,6 +54,7 @@ class UsageTest(QuireTest):
             ["import", "s", "x.raw"],                       # raw without dimension and type
             ["import", "s", "x.raw", "--dim", "4"],
             ["import", "s", "x.npy", "--batch", "0"],
+            ["import", "s", "x.npy", "--threads", "0"],
             ["import", "s", "x.npy", "--format", "csv"],
             ["import", "s", "x.npy", "--first-id", "18446744073709551616"],
             ["get", "s"],
@@ -182,6 +183,21 @@ class ImportTest(QuireTest):
                                rf"batch latency: p50 {time_taken}, p99 {time_taken} "
                                rf"\(4 batches of up to 500 rows\)\n\Z")
         self.assertEqual(self.error, "")
+
+    def test_any_number_of_threads_stores_the_same(self):
+        content = bvecs(random_rows(1500, 8188))
+        self.write("a.bvecs", content)
+        for words in [[], ["--batch", 200]]:
+            for threads in [1, 2, 4, 9]:
+                store = f"s{len(words)}-{threads}"
+                lines = self.text("import", store, "a.bvecs", "--threads", threads, "--json", *words)
+                rows = [json.loads(line)["rows"] for line in lines.splitlines()]
+                self.assertEqual(rows, [200, 400, 600, 800, 1000, 1200, 1400, 1500] if words
+                                 else [512, 1024, 1500])
+                self.assert_whole(store, content)
+                self.assertEqual(self.json("info", store)["fragmentation"], 0)
+                self.assertEqual((self.path(store) / "gen-1.rows").stat().st_size,
+                                 4096 + 1500 * 8188)
 
     def test_ids_count_from_the_first(self):
         self.write("a.bvecs", bvecs([b"\1\2", b"\3\4"]))

@@ -3,11 +3,12 @@
 #include <chrono>
 #include <limits>
 #include <memory>
-#include <numeric>
 #include <span>
+#include <thread>
 
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
+#include "cli/batch_writers.hpp"
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/opening.hpp"
@@ -23,6 +24,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kMaxBatchBytes = std::uint64_t{1} << 30;
+// Smaller batches are for one thread: a sync each is what they cost, and one more if written past the log.
+constexpr std::uint64_t kLeastBytesForThreads = std::uint64_t{1} << 20;
+constexpr unsigned kMostThreadsUnlessSaid = 8;
+constexpr unsigned kMostThreads = 256;
 
 struct Arguments {
   std::string directory;
@@ -31,6 +36,7 @@ struct Arguments {
   std::uint64_t dimension = 0;  // 0: not given
   std::uint64_t first_id = 0;
   std::uint64_t batch_rows = 0;  // 0: not given
+  std::uint64_t threads = 0;     // 0: not given
   std::optional<Durability> durability;
 };
 
@@ -81,6 +87,40 @@ Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileRead
                             .durability = arguments.durability.value_or(Durability::power_loss)}));
 }
 
+unsigned threads_for(const Arguments& arguments, const VectorFileReader& reader,
+                     std::uint64_t batch_bytes) {
+  const std::uint64_t all_bytes = reader.rows() * reader.row_bytes();
+  if (batch_bytes < kLeastBytesForThreads || batch_bytes == all_bytes) return 1;
+  if (arguments.threads != 0) return static_cast<unsigned>(arguments.threads);
+  return std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreadsUnlessSaid);
+}
+
+// What stores the rows of the file; `first` is its first batch.
+Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
+                                                   const VectorFileReader& reader,
+                                                   RowBatches& batches,
+                                                   std::span<const std::byte> first,
+                                                   VectorStore& store) {
+  const unsigned threads = threads_for(arguments, reader, first.size());
+  if (threads == 1) {
+    return std::make_unique<OneThreadWriter>(store, batches, first, arguments.first_id);
+  }
+  QUIRE_TRY(BulkLoader loader, from_store(store.bulk_load({.expected_rows = reader.rows()})));
+  auto writer = std::make_unique<ManyThreadsWriter>(
+      ManyThreadsWriter::Plan{.file = arguments.file,
+                              .format = {.format = reader.format(),
+                                         .dimension = reader.dimension(),
+                                         .element_type = reader.element_type()},
+                              .rows = reader.rows(),
+                              .block_rows = VectorFileReader::kBlockBytes / reader.row_bytes(),
+                              .batch_rows = first.size() / reader.row_bytes(),
+                              .first_id = arguments.first_id,
+                              .threads = threads},
+      std::move(loader));
+  writer->start();
+  return writer;
+}
+
 // One import: what goes where, and how far it is.
 class Import {
  public:
@@ -92,20 +132,21 @@ class Import {
         store_(store),
         each_write_is_durable_(each_write_is_durable) {}
 
-  // Puts `batch` and all that follow it.
-  Outcome<> run(std::span<const std::byte> batch, RowBatches& batches) {
+  // Stores all batches of `writer`.
+  Outcome<> run(std::unique_ptr<BatchWriter> writer) {
     InterruptGuard interrupt;
     Progress progress("importing", "row", rows_);
-    while (!batch.empty()) {
-      if (auto done = put(batch); !done) return stopped(std::move(done).error());
+    while (true) {
+      const auto rows = writer->prepare();
+      if (!rows) return stopped(rows.error());
+      if (*rows == 0) break;
+      if (auto done = store(*writer, *rows); !done) return stopped(std::move(done).error());
       progress.update(stored_);
       if (interrupt.requested() && stored_ < rows_) {
         return stopped(Failure(interrupt.exit_status(), "import: interrupted"));
       }
-      auto next = batches.next();
-      if (!next) return stopped(std::move(next).error());
-      batch = *next;
     }
+    writer.reset();  // the store does not close beside its threads
     if (auto closed = from_store(store_.close()); !closed) {
       return stopped(std::move(closed).error());
     }
@@ -131,22 +172,17 @@ class Import {
   }
 
  private:
-  Outcome<> put(std::span<const std::byte> rows) {
-    const std::size_t row_bytes = store_.dimension() * element_size(store_.element_type());
-    const std::uint64_t count = rows.size() / row_bytes;
-    ids_.resize(static_cast<std::size_t>(count));
-    std::iota(ids_.begin(), ids_.end(), arguments_.first_id + stored_);
-
+  Outcome<> store(BatchWriter& writer, std::uint64_t rows) {
     const auto begin = Clock::now();
-    QUIRE_CHECK(from_store(store_.put_batch(ids_, VectorRef(store_.element_type(), rows))));
-    stored_ += count;
+    QUIRE_CHECK(writer.store());
+    stored_ += rows;
     // Without a reader of acknowledgements, close() makes all of them durable at once.
     if (settings_.json && !each_write_is_durable_) QUIRE_CHECK(from_store(store_.sync()));
     latency_.record(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count()));
 
     if (each_write_is_durable_ || settings_.json) durable_ = stored_;
-    largest_batch_ = std::max(largest_batch_, count);
+    largest_batch_ = std::max(largest_batch_, rows);
     if (settings_.json) {
       print_line("{{\"rows\": {}}}", durable_);
       (void)flush_output();  // an acknowledgement is worth nothing in a buffer
@@ -173,7 +209,6 @@ class Import {
   std::uint64_t stored_ = 0;   // rows that the store has
   std::uint64_t durable_ = 0;  // of these, rows that survive losing power
   std::uint64_t largest_batch_ = 0;
-  std::vector<std::uint64_t> ids_;
   LatencyHistogram latency_;
 };
 
@@ -189,7 +224,8 @@ Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
 
   Import import(arguments, settings, reader.rows(), store,
                 info.durability == Durability::power_loss);
-  QUIRE_CHECK(import.run(first, batches));
+  QUIRE_TRY(auto writer, start_writer(arguments, reader, batches, first, store));
+  QUIRE_CHECK(import.run(std::move(writer)));
   import.report(std::chrono::duration<double>(Clock::now() - begin).count());
   return {};
 }
@@ -205,6 +241,10 @@ Run declare(CLI::App& app) {
                    "Type of the elements; a raw file for a new store needs it");
   add_number(app, "--first-id", arguments->first_id, "Id of the first row (default 0)");
   add_number(app, "--batch", arguments->batch_rows, "Rows of each batch (default: about 4 MiB)", 1);
+  add_number(
+      app, "--threads", arguments->threads,
+      "Threads that read and write batches of 1 MiB and more (default: one a core, at most 8)", 1,
+      kMostThreads);
   add_durability(app, arguments->durability,
                  "Durability of a new store (default power_loss); an existing one must have it");
   return [arguments](const Settings& settings) { return import_file(*arguments, settings); };
@@ -218,7 +258,8 @@ Command import_command() {
       "Makes the store if there is none. Row i gets the id first-id + i and replaces what was\n"
       "under it. A batch is stored whole or not at all. With --json there is one line\n"
       "{\"rows\": N} after each batch, as soon as N rows of this import would survive a loss of\n"
-      "power. Ctrl-C stops after the current batch.\n\n"
+      "power, and they are the first N of the file, however many threads write. Ctrl-C stops\n"
+      "after the current batch.\n\n"
       "Example:\n"
       "  quire import photos data/base_10k.bvecs",
       declare};

@@ -44,6 +44,8 @@ struct StoreAccess;
 
 inline namespace v0 {
 
+class BulkLoader;  // quire/bulk_loader.hpp
+
 // What a write that has returned survives. Chosen when a store is made, and kept in it.
 enum class Durability : std::uint8_t {
   power_loss = 1,       // the machine losing power
@@ -108,6 +110,16 @@ struct OpenStoreOptions {
   // A batch with at least this many bytes of vectors goes to the rows file at once instead of through
   // the log: two syncs instead of one, but no byte is written twice.
   std::uint64_t direct_batch_bytes = std::uint64_t{1} << 20;
+};
+
+// How to load by many threads; see quire/bulk_loader.hpp.
+struct BulkLoadOptions {
+  // Rows that will be claimed, if it is known: the first claim takes disk space for all of them.
+  std::uint64_t expected_rows = 0;
+  // Disk space is taken for so many bytes of rows at once, or for one claim if that is more. What is not
+  // used goes back when the load ends, unless other writes have gone behind it; else when the store is
+  // closed or opened again.
+  std::uint64_t block_bytes = std::uint64_t{64} << 20;
 };
 
 // What the store is and how full.
@@ -299,6 +311,10 @@ class QUIRE_EXPORT VectorStore {
   // Applies a mixed batch, all or nothing. Errors: as put.
   [[nodiscard]] Result<void> write(const WriteBatch& batch);
 
+  // Begins loading by many threads, which write straight to the rows file; include quire/bulk_loader.hpp.
+  // Other writes go on beside. Errors: wrong_mode, read_only_after_error, closed.
+  [[nodiscard]] Result<BulkLoader> bulk_load(const BulkLoadOptions& options = {});
+
   // Removes the vector under `id`; false if there was none (nothing is written then). Errors: as put.
   [[nodiscard]] Result<bool> remove(std::uint64_t id);
 
@@ -328,7 +344,8 @@ class QUIRE_EXPORT VectorStore {
   // Errors: as sync, and no_space (nothing is lost).
   [[nodiscard]] Result<void> checkpoint();
 
-  // Checkpoints and releases everything; views stay valid. The store is closed whatever is returned.
+  // Checkpoints and releases everything; views stay valid. The store is closed whatever is returned, but
+  // for `busy`: a bulk loader or rows of it live, and nothing was done.
   [[nodiscard]] Result<void> close();
 
   // Reads every file of the store and compares every checksum; writers wait. Errors: io and the like
@@ -343,10 +360,10 @@ class QUIRE_EXPORT VectorStore {
 
  private:
   friend struct vector::StoreAccess;
-  explicit VectorStore(std::unique_ptr<vector::StoreCore> core) noexcept;
+  explicit VectorStore(std::shared_ptr<vector::StoreCore> core) noexcept;
   Result<std::vector<std::byte>> get_bytes(std::uint64_t id, ElementType type) const;
 
-  std::unique_ptr<vector::StoreCore> core_;
+  std::shared_ptr<vector::StoreCore> core_;  // shared with bulk loads
 };
 
 }  // namespace v0

@@ -69,7 +69,7 @@ Result<void> StoreCore::checkpoint_locked() {
   Manifest next = manifest_;
   next.checkpoint_lsn = lsn_;
   next.slot_count = versions;
-  next.row_limit = next_row_;
+  next.row_limit = used_rows_;
   next.first_log = log_->number();
   next.live = catalog_->live();
   manifest_in_doubt_ = next;
@@ -114,11 +114,16 @@ Result<void> StoreCore::close() {
   if (closed_) {
     return std::unexpected(Error(ErrorCode::closed, "close").with_path(directory_));
   }
+  if (bulk_loads_ > 0) {
+    return std::unexpected(Error(ErrorCode::busy, "close")
+                               .with_path(directory_)
+                               .with_detail("a bulk load is going on"));
+  }
   Result<void> result;
   if (mode_ == StoreMode::read_write) {
     result = check_writable();
     if (result) result = checkpoint_locked();
-    if (result) ignore_error(rows_->trim(next_row_));
+    if (result) ignore_error(rows_->trim(used_rows_));
   }
   closed_ = true;
   {

@@ -118,7 +118,7 @@ Result<void> StoreCore::load() {
   QUIRE_TRY(rows_, RowFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_TRY(slots_, SlotFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_CHECK(load_slots());
-  next_row_ = manifest_.row_limit;
+  next_row_ = used_rows_ = manifest_.row_limit;
   return writes ? recover(std::move(logs)) : load_read_only(std::move(logs));
 }
 
@@ -162,8 +162,9 @@ void StoreCore::apply(const ReplayedBatch& batch) {
                      .row = operation.row,
                      .lsn = batch.lsn,
                      .row_checksum = operation.row_checksum});
-    if (operation.kind == OperationKind::put) next_row_ = std::max(next_row_, operation.row + 1);
+    if (operation.kind == OperationKind::put) used_rows_ = std::max(used_rows_, operation.row + 1);
   }
+  next_row_ = used_rows_;
 }
 
 // Writes the rows of a replayed batch once more, so that the next sync covers them: those that the log

@@ -81,7 +81,7 @@ class Replayer {
     while (expected_ < end_lsn) {
       QUIRE_TRY(const bool valid, log.peek(record));
       if (!valid || record.head.lsn != expected_ || record.head.part != parts_ ||
-          record.head.generation != manifest_.generation || !takes_new_rows(record)) {
+          record.head.generation != manifest_.generation || !spares_the_checkpoint(record)) {
         return {};
       }
       if (record.head.kind == RecordKind::rows_in_file) {
@@ -103,8 +103,10 @@ class Replayer {
     return true;
   }
 
-  // Rows of the checkpoint are never written again.
-  bool takes_new_rows(const Record& record) const {
+  // Rows of the checkpoint are never written again. A record that does not carry its rows may name some
+  // below the row limit: a bulk load claimed them before the checkpoint and committed them after it.
+  bool spares_the_checkpoint(const Record& record) const {
+    if (record.head.kind == RecordKind::rows_in_file) return true;
     return std::ranges::all_of(record.operations, [&](const Operation& operation) {
       return operation.kind == OperationKind::remove || operation.row >= manifest_.row_limit;
     });

@@ -103,6 +103,17 @@ Result<void> RowFile::write(std::uint64_t first_row, std::span<const std::byte> 
   return {};
 }
 
+Result<void> RowFile::reserve(std::uint64_t row_limit) {
+  const std::uint64_t end = offset_of(row_limit);
+  if (end <= size_) return {};
+  auto reserved = file_->allocate({size_, end - size_});
+  if (!reserved && reserved.error().code() == ErrorCode::unsupported) {
+    reserved = file_->truncate(end);
+  }
+  if (reserved) size_ = end;
+  return reserved;
+}
+
 Result<void> RowFile::read(std::uint64_t first_row, std::span<std::byte> out) const {
   return file_->read_exactly(offset_of(first_row), out);
 }

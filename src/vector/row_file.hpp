@@ -41,7 +41,8 @@ class RowMap {
   std::string path_;
 };
 
-// One thread writes. Rows may be written while views read others.
+// One thread at a time calls what is not const. Beside it any number may call what is const, and views
+// read rows; nobody reads or writes a row that another one writes.
 class RowFile {
  public:
   // Makes the file with its header and syncs it (not the directory).
@@ -60,6 +61,14 @@ class RowFile {
 
   // Writes dense rows from `first_row` on, allocating ahead. Errors: no_space, io.
   [[nodiscard]] Result<void> write(std::uint64_t first_row, std::span<const std::byte> rows);
+  // Makes the file long enough for rows below `row_limit`, with disk space where the file system can.
+  // Errors: no_space (nothing changed), io.
+  [[nodiscard]] Result<void> reserve(std::uint64_t row_limit);
+  // Writes dense rows that were reserved. Errors: no_space, io.
+  [[nodiscard]] Result<void> write_granted(std::uint64_t first_row,
+                                           std::span<const std::byte> rows) const {
+    return file_->write_all(offset_of(first_row), rows);
+  }
   // Reads dense rows. Errors: truncated, io.
   [[nodiscard]] Result<void> read(std::uint64_t first_row, std::span<std::byte> out) const;
   [[nodiscard]] Result<void> sync() { return file_->sync(); }

@@ -55,8 +55,8 @@ Result<StoreInfo> StoreCore::info() {
                  .lsn = lsn_,
                  .checkpoint_lsn = manifest_.checkpoint_lsn,
                  .log_bytes = log_ ? older_log_bytes_ + log_->record_bytes() : replayed_log_bytes_};
-  if (next_row_ > 0) {
-    info.fragmentation = 1.0 - static_cast<double>(info.rows) / static_cast<double>(next_row_);
+  if (used_rows_ > 0) {
+    info.fragmentation = 1.0 - static_cast<double>(info.rows) / static_cast<double>(used_rows_);
   }
   QUIRE_TRY(const auto names, file_system_.list(directory_));
   for (const std::string& name : names) {

@@ -9,6 +9,7 @@
 //   4. Under power_loss the log is synced. If that fails, nobody can say whether the batch will be
 //      there: outcome_unknown, and no further write, for the kernel may have dropped the pages.
 //   5. The catalog learns it, then views are allowed to see its LSN.
+// A bulk load does 1 by itself, without a lock, in rows that it was granted; its commit goes on with 2.
 //
 // Invariants:
 //   1. `manifest_` is what the MANIFEST on disk says, or what it said before a replacement whose outcome
@@ -16,7 +17,14 @@
 //   2. Log K + 1 gets its first record only when every record in log K, and the rows those name, are
 //      durable, and log K gets none from the moment on that log K + 1 is begun. So a log with a
 //      successor that holds something is complete.
-//   3. Rows below `next_row_` are never written again.
+//   3. Rows below `next_row_` are written by nobody but the bulk load that they were granted to, if any,
+//      and by that before their record. A load gives back only rows that no claim holds, and only the
+//      last ones before `next_row_` are taken back.
+//   4. Rows from `used_rows_` on are named by no record that counts and no entry. The row limit of a checkpoint is
+//      `used_rows_`, so rows below it may still be granted and be named by later records: by records that
+//      do not carry their rows, so that recovery never writes other bytes over a row of the checkpoint.
+//   5. While a bulk load lives, the rows file is as long as the rows granted to it reach, is not cut, and
+//      the lock is held, whether the store object is there or not.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +70,21 @@ class StoreCore {
   [[nodiscard]] Result<void> commit(std::vector<Change> changes) QUIRE_EXCLUDES(write_mutex_);
   // Removes one id; false if it was not there.
   [[nodiscard]] Result<bool> remove(std::uint64_t id) QUIRE_EXCLUDES(write_mutex_);
+
+  // Counts a bulk load, which ends with end_bulk_load, and gives it the rows file.
+  // Errors: closed, wrong_mode, read_only_after_error.
+  [[nodiscard]] Result<std::shared_ptr<const RowFile>> begin_bulk_load()
+      QUIRE_EXCLUDES(write_mutex_);
+  // Gives the load rows to write, at least `least` and if there is space `wanted`.
+  // Errors: as begin_bulk_load; capacity, no_space, io.
+  [[nodiscard]] Result<ByteRange> grant_rows(std::uint64_t least, std::uint64_t wanted)
+      QUIRE_EXCLUDES(write_mutex_);
+  // Applies puts whose granted rows are written as one batch; of several for one id the last counts.
+  [[nodiscard]] Result<void> commit_rows(std::vector<Operation> operations)
+      QUIRE_EXCLUDES(write_mutex_);
+  // `unused` are granted rows that nobody wrote or will write.
+  void end_bulk_load(ByteRange unused) noexcept QUIRE_EXCLUDES(write_mutex_);
+
   [[nodiscard]] Result<void> sync() QUIRE_EXCLUDES(write_mutex_);
   [[nodiscard]] Result<void> checkpoint() QUIRE_EXCLUDES(write_mutex_);
   [[nodiscard]] Result<void> close() QUIRE_EXCLUDES(write_mutex_);
@@ -106,8 +129,13 @@ class StoreCore {
   void drop_ineffective(std::vector<Change>& changes) const QUIRE_REQUIRES(write_mutex_);
   Result<void> make_log_ready() QUIRE_REQUIRES(write_mutex_);
   Result<void> write_rows(std::span<const Change> changes) QUIRE_REQUIRES(write_mutex_);
-  Result<void> log_batch(std::span<const Change> changes, std::span<const Operation> operations)
+  // Steps 2 to 5 for operations whose rows are written. `carried` are the changes whose rows the record
+  // carries, one an operation, or none if the rows are to be synced instead.
+  Result<void> finish_batch(std::span<const Operation> operations, std::span<const Change> carried)
       QUIRE_REQUIRES(write_mutex_);
+  Result<void> log_batch(std::span<const Operation> operations, std::span<const Change> carried)
+      QUIRE_REQUIRES(write_mutex_);
+  void apply_next(std::span<const Operation> operations) QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_locked() QUIRE_REQUIRES(write_mutex_);
   // Refuses writes from now on, and returns what the caller is told.
   Error refuse_writes(Error cause, ErrorCode told) QUIRE_REQUIRES(write_mutex_);
@@ -139,12 +167,14 @@ class StoreCore {
   base::Mutex write_mutex_;
   Manifest manifest_ QUIRE_GUARDED_BY(write_mutex_);
   std::unique_ptr<os::File> lock_ QUIRE_GUARDED_BY(write_mutex_);
-  std::unique_ptr<RowFile> rows_ QUIRE_GUARDED_BY(write_mutex_);
+  std::shared_ptr<RowFile> rows_ QUIRE_GUARDED_BY(write_mutex_);
   std::unique_ptr<SlotFile> slots_ QUIRE_GUARDED_BY(write_mutex_);
   std::optional<LogWriter> log_ QUIRE_GUARDED_BY(write_mutex_);
   std::uint64_t lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // of the last batch
   std::uint64_t durable_lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // all up to it are durable
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;           // at most next_row_
+  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // that live
   std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of a reader
   std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);          // why writes are refused

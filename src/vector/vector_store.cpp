@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "quire/bulk_loader.hpp"
+#include "vector/bulk_load.hpp"
+#include "vector/check_rows.hpp"
 #include "vector/store_access.hpp"
 #include "vector/store_core.hpp"
 
@@ -57,26 +60,6 @@ std::optional<Enum> from_name(const Names<Enum>& names, std::string_view wanted)
 
 Error closed(const char* operation) {
   return Error(ErrorCode::closed, operation).with_detail("the store was moved from");
-}
-
-// Checks that `vector` is `rows` rows of the store.
-Result<void> check_rows(const vector::StoreCore& core, ElementType type, std::size_t bytes,
-                        std::size_t rows) {
-  const vector::StoreIdentity& identity = core.identity();
-  const auto mismatch = [&](std::string why) {
-    return std::unexpected(
-        Error(ErrorCode::mismatch, "put").with_path(core.directory()).with_detail(std::move(why)));
-  };
-  if (type != identity.element_type) {
-    return mismatch("the store's vectors are " + std::string(to_string(identity.element_type)) +
-                    ", this one is " + std::string(to_string(type)));
-  }
-  const auto stride = static_cast<std::size_t>(identity.stride());
-  // By division: rows * stride could overflow.
-  if (bytes % stride == 0 && bytes / stride == rows) return {};
-  const std::size_t element = element_size(identity.element_type);
-  return mismatch("expected " + std::to_string(rows) + " x " + std::to_string(identity.dimension) +
-                  " elements, got " + std::to_string(bytes / element));
 }
 
 }  // namespace
@@ -147,7 +130,7 @@ Result<VectorStore> VectorStore::open_read_only(const std::filesystem::path& dir
                                    vector::StoreMode::read_only, options);
 }
 
-VectorStore::VectorStore(std::unique_ptr<vector::StoreCore> core) noexcept
+VectorStore::VectorStore(std::shared_ptr<vector::StoreCore> core) noexcept
     : core_(std::move(core)) {}
 VectorStore::VectorStore(VectorStore&&) noexcept = default;
 VectorStore& VectorStore::operator=(VectorStore&&) noexcept = default;
@@ -159,7 +142,8 @@ Result<void> VectorStore::put(std::uint64_t id, VectorRef vector) {
 
 Result<void> VectorStore::put_batch(std::span<const std::uint64_t> ids, VectorRef rows) {
   if (!core_) return std::unexpected(closed("put"));
-  QUIRE_CHECK(check_rows(*core_, rows.element_type(), rows.bytes().size(), ids.size()));
+  QUIRE_CHECK(
+      vector::check_rows(*core_, "put", rows.element_type(), rows.bytes().size(), ids.size()));
   const auto stride = static_cast<std::size_t>(core_->identity().stride());
   std::vector<vector::Change> changes;
   changes.reserve(ids.size());
@@ -180,7 +164,7 @@ Result<void> VectorStore::write(const WriteBatch& batch) {
       changes.push_back({.kind = vector::OperationKind::remove, .id = operation.id, .row = {}});
       continue;
     }
-    QUIRE_CHECK(check_rows(*core_, operation.type, operation.length, 1));
+    QUIRE_CHECK(vector::check_rows(*core_, "put", operation.type, operation.length, 1));
     changes.push_back({.kind = vector::OperationKind::put,
                        .id = operation.id,
                        .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
@@ -191,6 +175,12 @@ Result<void> VectorStore::write(const WriteBatch& batch) {
 Result<bool> VectorStore::remove(std::uint64_t id) {
   if (!core_) return std::unexpected(closed("remove"));
   return core_->remove(id);
+}
+
+Result<BulkLoader> VectorStore::bulk_load(const BulkLoadOptions& options) {
+  if (!core_) return std::unexpected(closed("bulk_load"));
+  QUIRE_TRY(auto load, vector::BulkLoad::begin(core_, options));
+  return BulkLoader(std::move(load));
 }
 
 Result<void> VectorStore::get(std::uint64_t id, std::span<std::byte> out) const {

@@ -2,8 +2,9 @@
 #include <cerrno>
 #include <functional>
 
+#include "base/try.hpp"
+#include "vector/bulk_load_fixture.hpp"
 #include "vector/log_record.hpp"
-#include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
 namespace {
@@ -61,6 +62,24 @@ class FailingDisk : public StoreTest {
     return put_many(0, 300, mark);
   }
 
+  // Three parts in one commit.
+  Result<void> load_parts() {
+    next_ = model_;
+    QUIRE_TRY(BulkLoader loader, store_->bulk_load({.block_bytes = 120 * kDimension}));
+    std::vector<Claim> claims;
+    std::vector<std::uint64_t> ids(50);
+    for (std::uint64_t part = 0; part < 3; ++part) {
+      QUIRE_TRY(BulkRows rows, loader.claim(100));
+      claims.push_back({.rows = std::move(rows), .appended = {}});
+      for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = part * 40 + i;
+      QUIRE_CHECK(claims.back().append(ids, mark_ += 50, kDimension));
+    }
+    for (const Claim& claim : claims) claim.put_into(next_);
+    auto result = commit_all(loader, claims);
+    if (result) model_ = next_;
+    return result;
+  }
+
   Model next_;
   std::uint64_t mark_ = 0;
 };
@@ -83,6 +102,69 @@ TEST_F(FailingDisk, ALargeBatchThatFailsAnywhereIsAbsentOrWhole) {
     create(Durability::power_loss, options_);
     fail_each_call(with, [&] { return put_large(); });
   }
+}
+
+TEST_F(FailingDisk, ABulkLoadThatFailsAnywhereIsAbsentOrWhole) {
+  for (const int with : {EIO, ENOSPC}) {
+    for (const auto durability : {Durability::power_loss, Durability::process_crash}) {
+      disk_ = std::make_unique<os::SimulatedFileSystem>();
+      model_.clear();
+      create(durability);
+      fail_each_call(with, [&] { return load_parts(); });
+    }
+  }
+}
+
+TEST_F(FailingDisk, ACommitOfABulkLoadThatFailedCanBeTriedAgain) {
+  create();
+  {
+    auto loader = store_->bulk_load().value();
+    Claim claim{.rows = loader.claim(50).value(), .appended = {}};
+    ASSERT_TRUE(succeeded(claim.append(std::vector<std::uint64_t>{1, 2, 3}, 1, kDimension)));
+    disk_->set_hook([&](const os::SimulatedCall& call) {
+      return os::SimulatedOutcome{.fail_with = call.path == file("log-1.wal") ? ENOSPC : 0};
+    });
+    EXPECT_TRUE(failed_with(ErrorCode::no_space, commit_all(loader, std::span(&claim, 1))));
+    EXPECT_EQ(store_->view().size(), 0U);
+    disk_->set_hook({});
+    put(2, 2);
+    ASSERT_TRUE(succeeded(commit_all(loader, std::span(&claim, 1))));
+    claim.put_into(model_);
+  }
+  EXPECT_EQ(contents_of(*store_), model_);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, AnAppendOfABulkLoadThatFailedCanBeTriedAgain) {
+  create();
+  auto loader = store_->bulk_load().value();
+  Claim claim{.rows = loader.claim(50).value(), .appended = {}};
+  const std::vector<std::uint64_t> ids{1, 2, 3};
+  fail_call(0, ENOSPC);
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, claim.append(ids, 1, kDimension)));
+  EXPECT_EQ(claim.rows.size(), 0U);
+  ASSERT_TRUE(succeeded(claim.append(ids, 4, kDimension)));
+  ASSERT_TRUE(succeeded(commit_all(loader, std::span(&claim, 1))));
+  claim.put_into(model_);
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(FailingDisk, AFailedSyncOfRowsEndsABulkLoad) {
+  create();
+  auto loader = store_->bulk_load().value();
+  Claim claim{.rows = loader.claim(50).value(), .appended = {}};
+  const std::vector<std::uint64_t> ids{1, 2, 3};
+  ASSERT_TRUE(succeeded(claim.append(ids, 1, kDimension)));
+  fail_call(0, EIO);
+  EXPECT_TRUE(failed_with(ErrorCode::io, commit_all(loader, std::span(&claim, 1))));
+  disk_->set_hook({});
+  const auto again = commit_all(loader, std::span(&claim, 1));
+  EXPECT_TRUE(failed_with(ErrorCode::read_only_after_error, again));
+  EXPECT_TRUE(failed_with(ErrorCode::read_only_after_error, loader.claim(10'000'000)));
+  EXPECT_TRUE(failed_with(ErrorCode::read_only_after_error, store_->bulk_load()));
+  EXPECT_EQ(contents_of(*store_), model_) << "reads go on";
 }
 
 TEST_F(FailingDisk, ACheckpointThatFailsAnywhereLosesNothing) {

@@ -1,7 +1,7 @@
 // Cuts the power at every call of random histories, recovers, and compares with a model.
 //
-// A history is a sequence of puts, removes, mixed batches, large batches, syncs, checkpoints and
-// reopenings. Before each call that the store makes to its file system, the power is cut several times:
+// A history is a sequence of puts, removes, mixed batches, large batches, syncs, checkpoints, reopenings and
+// the steps of bulk loads: claims that are written, committed one by one or together, or dropped. Before each call that the store makes to its file system, the power is cut several times:
 // with nothing unsynced surviving, with everything, and with random subsets of pages, sectors, sizes and
 // names. Each machine that results opens the store, which must hold one of the states that the promises
 // allow; some go on writing, and some have the power cut again at every call of their recovery.
@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <deque>
 
-#include "vector/store_test_fixture.hpp"
+#include "vector/bulk_load_fixture.hpp"
 
 namespace quire::vector {
 namespace {
@@ -40,6 +40,7 @@ class History {
   void run(int steps) {
     create();
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
+    end_load();
     store_.reset();
     if (!::testing::Test::HasFailure()) cut_everywhere({0, "after the end", "", {}});
   }
@@ -66,24 +67,77 @@ class History {
   // One step: `next` is the state it leads to. Until it returns, both are allowed.
   void step() {
     const std::uint64_t kind = random_() % 100;
-    if (kind < 40) {
+    if (kind < 27) {
       put(1);
-    } else if (kind < 55) {
+    } else if (kind < 37) {
       mixed_batch();
-    } else if (kind < 62) {
+    } else if (kind < 42) {
       put(20 + random_() % 200);  // large enough to go to the rows file at once
-    } else if (kind < 77) {
+    } else if (kind < 52) {
       remove();
-    } else if (kind < 85) {
+    } else if (kind < 57) {
       raise_durability([this] { return store_->sync(); });
-    } else if (kind < 92) {
+    } else if (kind < 62) {
       raise_durability([this] { return store_->checkpoint(); });
-    } else if (kind < 96) {
+    } else if (kind < 64) {
+      end_load();
       raise_durability([this] { return store_->close(); });
       reopen();
-    } else {
+    } else if (kind < 67) {
       reopen();
+    } else {
+      step_of_a_load(kind);
     }
+  }
+
+  void step_of_a_load(std::uint64_t kind) {
+    if (kind < 82) {
+      claim_and_append();
+    } else if (kind < 88) {
+      if (!claims_.empty()) commit_claims(random_() % claims_.size(), 1);
+    } else if (kind < 94) {
+      commit_claims(0, claims_.size());
+    } else if (kind < 97) {
+      if (!claims_.empty()) claims_.pop_back();
+    } else {
+      end_load();
+    }
+  }
+
+  // Nothing that anybody may see.
+  void claim_and_append() {
+    if (!loader_) {
+      auto begun = store_->bulk_load({.block_bytes = std::uint64_t{30} * dimension_});
+      ASSERT_TRUE(succeeded(begun));
+      loader_.emplace(*std::move(begun));
+    }
+    auto rows = loader_->claim(1 + random_() % 40);
+    ASSERT_TRUE(succeeded(rows));
+    claims_.push_back({.rows = *std::move(rows), .appended = {}});
+    for (Claim& claim : claims_) {
+      std::vector<std::uint64_t> ids(random_() % (claim.rows.capacity() - claim.rows.size() + 1));
+      for (std::uint64_t& id : ids) id = random_() % 64;
+      ASSERT_TRUE(succeeded(claim.append(ids, mark_ + 1, dimension_)));
+      mark_ += ids.size();
+    }
+  }
+
+  void commit_claims(std::size_t first, std::size_t count) {
+    if (count == 0) return;
+    if (random_() % 3 == 0) {  // the checkpoint's rows reach beyond those of the claims
+      put(1);
+      raise_durability([this] { return store_->checkpoint(); });
+    }
+    const auto claims = std::span(claims_).subspan(first, count);
+    Model next = current();
+    for (const Claim& claim : claims) claim.put_into(next);
+    write(std::move(next), [&] { return commit_all(*loader_, claims); });
+    std::erase_if(claims_, [](const Claim& claim) { return claim.rows.capacity() == 0; });
+  }
+
+  void end_load() {
+    claims_.clear();
+    loader_.reset();
   }
 
   const Model& current() const { return states_.back(); }
@@ -151,6 +205,7 @@ class History {
 
   // The process ends without closing, and the store is opened again.
   void reopen() {
+    end_load();
     store_.reset();
     auto opened = StoreAccess::open(disk_, kStorePath, StoreMode::read_write, open_options());
     ASSERT_TRUE(succeeded(opened));
@@ -241,6 +296,8 @@ class History {
   os::Random cuts_random_;
   os::SimulatedFileSystem disk_;
   std::optional<VectorStore> store_;
+  std::optional<BulkLoader> loader_;
+  std::vector<Claim> claims_;
   std::deque<Model> states_;  // those a cut may lead to, oldest first; the last is the current one
   bool in_flight_ = false;    // the last one is being written
   bool exists_ = false;
@@ -263,7 +320,7 @@ TEST_P(PowerCuts, LeaveAStateThatThePromisesAllow) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = first; seed < first + histories && !HasFailure(); ++seed) {
     History history(seed, GetParam().durability, GetParam().dimension);
-    history.run(45);
+    history.run(60);
     cuts += history.cuts();
   }
   std::printf("  %llu power cuts, seeds %llu to %llu\n", static_cast<unsigned long long>(cuts),

@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::size_t kGatherBytes = std::size_t{1} << 20;
 
-// Keeps the last change of each id, in order.
-void keep_last_of_each_id(std::vector<Change>& changes) {
+// Keeps the last change (or operation) of each id, in order.
+template <class OfOneId>
+void keep_last_of_each_id(std::vector<OfOneId>& changes) {
   const bool ascending = std::ranges::adjacent_find(changes, std::ranges::greater_equal{},
-                                                    &Change::id) == changes.end();
+                                                    &OfOneId::id) == changes.end();
   if (ascending) return;
   std::vector<std::size_t> order(changes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -30,6 +31,18 @@ void keep_last_of_each_id(std::vector<Change>& changes) {
     if (!superseded[i]) changes[kept++] = changes[i];
   }
   changes.resize(kept);
+}
+
+std::uint64_t bytes_of_rows(std::span<const Change> changes) {
+  std::uint64_t bytes = 0;
+  for (const Change& change : changes) bytes += change.row.size();
+  return bytes;
+}
+
+Error no_more_rows(const char* operation, const std::string& directory) {
+  return Error(ErrorCode::capacity, operation)
+      .with_path(directory)
+      .with_detail("a store has at most 2^40 rows");
 }
 
 }  // namespace
@@ -105,23 +118,78 @@ Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
                           .row_checksum = is_put ? base::checksum(change.row) : 0});
     row += is_put ? 1 : 0;
   }
-  if (row > kMaxRows) {
-    return std::unexpected(Error(ErrorCode::capacity, "put")
-                               .with_path(directory_)
-                               .with_detail("a store has at most 2^40 rows"));
-  }
+  if (row > kMaxRows) return std::unexpected(no_more_rows("put", directory_));
 
   QUIRE_CHECK(write_rows(changes));
-  QUIRE_TRY(auto map, rows_->map(row));
+  const bool direct = bytes_of_rows(changes) >= options_.direct_batch_bytes;
+  return finish_batch(operations,
+                      direct ? std::span<const Change>() : std::span<const Change>(changes));
+}
+
+Result<std::shared_ptr<const RowFile>> StoreCore::begin_bulk_load() {
+  const base::MutexLock lock(write_mutex_);
+  QUIRE_CHECK(check_writable());
+  ++bulk_loads_;
+  return rows_;
+}
+
+Result<ByteRange> StoreCore::grant_rows(std::uint64_t least, std::uint64_t wanted) {
+  const base::MutexLock lock(write_mutex_);
+  QUIRE_CHECK(check_writable());
+  const std::uint64_t left = kMaxRows - next_row_;
+  if (least > left) return std::unexpected(no_more_rows("claim", directory_));
+  std::uint64_t count = std::min(wanted, left);
+  auto reserved = rows_->reserve(next_row_ + count);
+  if (!reserved && reserved.error().code() == ErrorCode::no_space && count > least) {
+    count = least;
+    reserved = rows_->reserve(next_row_ + count);
+  }
+  QUIRE_CHECK(reserved);
+  const ByteRange granted{next_row_, count};
+  next_row_ += count;
+  return granted;
+}
+
+Result<void> StoreCore::commit_rows(std::vector<Operation> operations) {
+  keep_last_of_each_id(operations);
+  const base::MutexLock lock(write_mutex_);
+  QUIRE_CHECK(check_writable());
+  if (operations.empty()) return {};
+  QUIRE_CHECK(make_log_ready());
+  return finish_batch(operations, {});
+}
+
+void StoreCore::end_bulk_load(ByteRange unused) noexcept {
+  const base::MutexLock lock(write_mutex_);
+  --bulk_loads_;
+  if (unused.end() == next_row_) next_row_ = unused.offset;
+}
+
+Result<void> StoreCore::finish_batch(std::span<const Operation> operations,
+                                     std::span<const Change> carried) {
+  std::uint64_t used = used_rows_;
+  for (const Operation& operation : operations) {
+    if (operation.kind == OperationKind::put) used = std::max(used, operation.row + 1);
+  }
+  QUIRE_TRY(auto map, rows_->map(used));
   batch_is_open_ = true;
   if (durability_ != Durability::checkpoint_only) {
-    if (auto logged = log_batch(changes, operations); !logged) {
+    if (auto logged = log_batch(operations, carried); !logged) {
       batch_is_open_ = false;
       return logged;
     }
   }
+  used_rows_ = used;
+  next_row_ = std::max(next_row_, used);
+  apply_next(operations);
+  publish(std::move(map));
+  batch_is_open_ = false;
+  checkpoint_if_due();
+  return {};
+}
+
+void StoreCore::apply_next(std::span<const Operation> operations) {
   ++lsn_;
-  next_row_ = row;
   for (const Operation& operation : operations) {
     catalog_->apply({.kind = operation.kind,
                      .id = operation.id,
@@ -129,10 +197,6 @@ Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
                      .lsn = lsn_,
                      .row_checksum = operation.row_checksum});
   }
-  publish(std::move(map));
-  batch_is_open_ = false;
-  checkpoint_if_due();
-  return {};
 }
 
 Result<void> StoreCore::make_log_ready() {
@@ -171,11 +235,9 @@ Result<void> StoreCore::write_rows(std::span<const Change> changes) {
   return {};
 }
 
-Result<void> StoreCore::log_batch(std::span<const Change> changes,
-                                  std::span<const Operation> operations) {
-  std::uint64_t row_bytes = 0;
-  for (const Change& change : changes) row_bytes += change.row.size();
-  const bool direct = row_bytes >= options_.direct_batch_bytes;
+Result<void> StoreCore::log_batch(std::span<const Operation> operations,
+                                  std::span<const Change> carried) {
+  const bool direct = carried.empty();
   const bool durable = durability_ == Durability::power_loss;
   if (direct && durable) {
     // The batch has no record yet: it is surely absent. But rows of earlier batches may be lost too, and
@@ -191,15 +253,15 @@ Result<void> StoreCore::log_batch(std::span<const Change> changes,
                   .kind = direct ? RecordKind::rows_in_file : RecordKind::inline_rows,
                   .part = 0,
                   .last_part = false};
-  std::vector<std::span<const std::byte>> carried;
+  std::vector<std::span<const std::byte>> rows;
   for (std::size_t first = 0; first < operations.size(); first += kMaxOperationsPerRecord) {
     const std::size_t count = std::min(kMaxOperationsPerRecord, operations.size() - first);
     head.last_part = first + count == operations.size();
-    carried.clear();
+    rows.clear();
     if (!direct) {
-      for (const Change& change : changes.subspan(first, count)) carried.push_back(change.row);
+      for (const Change& change : carried.subspan(first, count)) rows.push_back(change.row);
     }
-    QUIRE_CHECK(log_->append(head, operations.subspan(first, count), carried));
+    QUIRE_CHECK(log_->append(head, operations.subspan(first, count), rows));
     ++head.part;
   }
   if (durable) {
