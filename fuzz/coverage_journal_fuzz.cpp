@@ -30,7 +30,9 @@ void check(bool condition) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   os::SimulatedFileSystem disk;
-  check(CoverageJournal::create(disk, kPath, {kFile, kSize, ""}).has_value());
+  auto locked = CoverageJournal::lock_for_creation(disk, kPath);
+  check(locked.has_value());
+  check(CoverageJournal::create(disk, *std::move(locked), {kFile, kSize, ""}).has_value());
   {
     auto file = disk.open(kPath, os::OpenMode::read_write, 0).value();
     std::vector<std::byte> header(kHeader);

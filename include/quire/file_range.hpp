@@ -98,8 +98,8 @@ class QUIRE_CONSUMABLE QUIRE_EXPORT FileRange {
 
   // Writes `data` at `position`. All of it must fit in the range.
   // Errors: out_of_range (it does not; nothing was written), closed, no_space, truncated (someone cut
-  // the file), io, read_only_after_error; after the last four a part may be written, and none of it
-  // counts as filled.
+  // the file), io, read_only_after_error; after the last four a part may be written, and nothing more
+  // counts as filled than before.
   QUIRE_CALLABLE_UNCONSUMED [[nodiscard]] Result<WriteReceipt> write(
       std::span<const std::byte> data, std::uint64_t position = 0);
   // The same behind what is filled from the start on.
@@ -111,7 +111,8 @@ class QUIRE_CONSUMABLE QUIRE_EXPORT FileRange {
   // this one was moved from.
   QUIRE_CALLABLE_UNCONSUMED std::span<std::byte> mutable_bytes() noexcept;
   QUIRE_CALLABLE_UNCONSUMED std::span<const std::byte> bytes() const noexcept;
-  // Says that `part` of this range, counted from its start, was stored into through mutable_bytes.
+  // Says that `part` of this range, counted from its start, was stored into through mutable_bytes, since
+  // the last reopen_after_error if there was one.
   // Errors: out_of_range, closed.
   QUIRE_CALLABLE_UNCONSUMED [[nodiscard]] Result<WriteReceipt> mark_written(ByteRange part);
 
@@ -153,6 +154,7 @@ class QUIRE_CONSUMABLE QUIRE_EXPORT FileRange {
   FileRange(std::shared_ptr<ranged::Core> core, ByteRange range) noexcept;
 
   Result<void> check_position(const char* operation, ByteRange part) const;
+  WriteReceipt note_written(ByteRange part);
   void note_filled(ByteRange part);
   void note_filled_of(const FileRange& other);
   RangeParts split_before(std::uint64_t position);

@@ -81,7 +81,7 @@ concept RangeAllocator =
       // This very range. Errors: invalid_argument (empty), out_of_range, busy (not all of it is free).
       { allocator.allocate_at(range) } -> std::same_as<Result<void>>;
       // Takes back any part of what was handed out; its neighbours that are free grow together with it.
-      // Errors: invalid_argument (empty; or some of it is free already, or was never handed out).
+      // Errors: invalid_argument (empty; or some of it is free already, or lies behind the cursor).
       { allocator.free(range) } -> std::same_as<Result<void>>;
       // Enlarges the space. Errors: invalid_argument (smaller than it is).
       { allocator.grow(n) } -> std::same_as<Result<void>>;

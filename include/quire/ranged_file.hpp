@@ -76,7 +76,9 @@ struct RangedFileOptions {
   std::string content_version = {};
 };
 
-// What of a file is surely written: synced, and noted in the journal.
+// What of a file is surely written: synced, and noted in the journal. All else is missing: what ranges
+// that live have not written or not synced, what alignment skipped, and what a failed sync may have lost.
+// Right after opening all that is missing can be allocated; later, what nobody has.
 struct Coverage {
   // Both ascending, none empty, no two of one list touch. Together they are the whole file.
   std::vector<ByteRange> written;
@@ -85,7 +87,8 @@ struct Coverage {
   bool is_whole() const noexcept { return missing.empty(); }
 };
 
-// Thread-safe, but for moving, `close`, `finish` and destruction, which must not run while others call.
+// Thread-safe, but for moving, `close`, `finish`, `reopen_after_error` and destruction, which must not run
+// while others call or use ranges of it.
 // Move-only. The destructor releases and neither syncs nor reports; ranges that live keep the file open
 // and can still be written.
 //
@@ -96,11 +99,14 @@ class QUIRE_EXPORT RangedFile {
  public:
   // A new file of `size` zero bytes, all of which can be allocated. It appears as a whole or not at all.
   // A second opening for writing, of any process, is `busy` as long as this one is open.
-  // Errors: those of MappedFile::create; busy (with `resume`: another is creating it).
+  // Errors: those of MappedFile::create; with `resume` also busy (another is creating it), exists (a file
+  // that is no journal has the journal's name). On a file system without locks, unsupported or io, here and
+  // at every opening for writing.
   [[nodiscard]] static Result<RangedFile> create(const std::string& path, std::uint64_t size,
                                                  const RangedFileOptions& options = {});
-  // The same, taking the place of a file that may be there, and of its journal. Errors also: busy (that file
-  // is open for writing).
+  // The same, taking the place of a file that may be there, and that nobody opens for writing meanwhile. Its
+  // journal is of no use from then on; with `resume` it may be gone also if this fails. Errors also:
+  // busy (that file is open for writing).
   [[nodiscard]] static Result<RangedFile> create_or_replace(const std::string& path,
                                                             std::uint64_t size,
                                                             const RangedFileOptions& options = {});
@@ -108,7 +114,8 @@ class QUIRE_EXPORT RangedFile {
   //   - with `resume`, everything that the journal does not list as written,
   //   - otherwise what `existing` says.
   // For reading it takes no lock, and works beside a writer; with `resume` it knows the coverage of this
-  // moment. Errors: those of MappedFile::open, and
+  // moment, some of which a crash may make missing again, and takes any content_version if it gives
+  // none. Errors: those of MappedFile::open, and
   //   busy (open for writing elsewhere),
   //   wrong_mode (copy_on_write; for writing, without `resume`, a file that has a journal),
   //   invalid_argument (`resume` with ExistingBytes::overwrite; a content_version too long).
@@ -167,8 +174,8 @@ class QUIRE_EXPORT RangedFile {
   [[nodiscard]] Result<void> grow(std::uint64_t new_size);
 
   // Returns when the bytes of a receipt are durable; with `resume`, when the journal says so too, and
-  // durably. Errors: mismatch (a receipt of another file or another opening), io, no_space,
-  // read_only_after_error (see reopen_after_error), wrong_mode.
+  // durably. Errors: mismatch (a receipt of another file, of another opening, or from before
+  // reopen_after_error), io, no_space, read_only_after_error (see reopen_after_error), wrong_mode.
   [[nodiscard]] Result<void> sync(const WriteReceipt& receipt);
   // The same for many at once, which costs little more than one.
   [[nodiscard]] Result<void> sync(std::span<const WriteReceipt> receipts);
@@ -193,8 +200,9 @@ class QUIRE_EXPORT RangedFile {
   UncheckedRanges unchecked() const noexcept QUIRE_LIFETIMEBOUND;
 
   // After a sync has failed every later one of this file fails with read_only_after_error. This ends
-  // that state. What the failed sync should have written MAY BE LOST: write again what was written since
-  // the last good sync. The journal takes none of it for written.
+  // that state; without a failure it does nothing. What the failed sync should have written MAY BE LOST:
+  // write again, through the ranges, what was written since the last good sync. Receipts from before are
+  // of no use, and the journal takes nothing for written that it did not list. Errors: no_space, io.
   [[nodiscard]] Result<void> reopen_after_error();
 
  private:

@@ -38,8 +38,10 @@ class QUIRE_EXPORT UncheckedRanges {
   std::uint64_t size() const noexcept {
     return size_ == nullptr ? 0 : size_->load(std::memory_order_acquire);
   }
-  // The first byte, in memory; all size() bytes follow it.
-  std::byte* data() const noexcept { return base_; }
+  // The first byte, in memory; all size() bytes follow it. For writing, nullptr on a file that was opened
+  // for reading.
+  const std::byte* data() const noexcept { return base_; }
+  std::byte* mutable_data() const noexcept { return is_writable_ ? base_ : nullptr; }
 
   // Writes as much of `in` as lies before the end of the file, and returns how much that is.
   [[nodiscard]] Result<std::size_t> write_at(std::uint64_t offset,
@@ -57,7 +59,7 @@ class QUIRE_EXPORT UncheckedRanges {
     if (!is_writable_ || in.size() >= kLarge || !ByteRange{offset, in.size()}.fits(size())) {
       return write_otherwise(offset, in);
     }
-    std::memcpy(base_ + offset, in.data(), in.size());
+    if (!in.empty()) std::memcpy(base_ + offset, in.data(), in.size());
     return {};
   }
 
@@ -78,7 +80,7 @@ class QUIRE_EXPORT UncheckedRanges {
   // read_only_after_error.
   [[nodiscard]] Result<void> flush_range(ByteRange range) const;
   [[nodiscard]] Result<void> sync_all() const;
-  // Starts writing all out and does not wait. Errors: io, wrong_mode.
+  // Starts writing all out and does not wait. Errors: io.
   [[nodiscard]] Result<void> start_writeback() const;
 
  private:

@@ -17,6 +17,7 @@ namespace {
 using mapped::Factory;
 
 constexpr int kOpenAttempts = 16;
+constexpr int kReaderAttempts = 8;
 // A sync of more pieces than this, apart from each other, syncs the whole file.
 constexpr std::size_t kMostSyncsOfPieces = 8;
 
@@ -60,21 +61,16 @@ Result<std::string> resolve(os::FileSystem& file_system, const std::string& path
   return target;
 }
 
-// A file that somebody has open for writing is not replaced under him.
-Result<void> check_not_in_use(os::FileSystem& file_system, const std::string& path) {
-  const auto file = file_system.open(path, os::OpenMode::read);
-  if (!file) return {};  // creating says what is wrong with it, if anything is
+// Keeps writers away from a file that is about to be replaced, as long as what is returned lives.
+// Errors: busy (somebody has it open for writing).
+Result<std::unique_ptr<os::File>> hold_against_writers(os::FileSystem& file_system,
+                                                       const std::string& path) {
+  auto file = file_system.open(path, os::OpenMode::read);
+  if (!file) return nullptr;  // creating says what is wrong with it, if anything is
   auto locked = (*file)->try_lock(os::LockKind::shared);
-  if (locked || locked.error().code() != ErrorCode::busy) return {};
+  if (locked || locked.error().code() != ErrorCode::busy) return file;
   return std::unexpected(std::move(locked).error().with_path(path).with_detail(
       "the file is open for writing, here or in another process"));
-}
-
-Result<void> remove_journal_of(os::FileSystem& file_system, const std::string& journal) {
-  auto removed = file_system.remove(journal);
-  if (!removed && removed.error().code() == ErrorCode::not_found) return {};
-  if (!removed) return removed;
-  return file_system.sync_directory(os::parent_directory(journal));
 }
 
 }  // namespace
@@ -90,7 +86,10 @@ Result<std::shared_ptr<Core>> Core::create(os::FileSystem& file_system, const st
                                            std::uint64_t size, const RangedFileOptions& options,
                                            IfExists if_exists) {
   QUIRE_CHECK(check_options(path, Access::read_write, options));
-  if (if_exists == IfExists::replace) QUIRE_CHECK(check_not_in_use(file_system, path));
+  std::unique_ptr<os::File> held;
+  if (if_exists == IfExists::replace) {
+    QUIRE_TRY(held, hold_against_writers(file_system, path));
+  }
   return create_at(file_system, path, path, size, options, if_exists);
 }
 
@@ -103,9 +102,15 @@ Result<std::shared_ptr<Core>> Core::create_at(os::FileSystem& file_system, const
   if (options.resume) {
     make_journal = [&](os::File& file) -> Result<void> {
       QUIRE_TRY(const std::string resolved, resolve(file_system, target));
+      QUIRE_TRY(auto locked, CoverageJournal::lock_for_creation(
+                                 file_system, CoverageJournal::path_for(resolved)));
+      // Who created it while this waited had the lock, and the journal is his.
+      if (if_exists == IfExists::fail && file_system.info(resolved)) {
+        return refuse(ErrorCode::exists, "create", path, "another has created it just now");
+      }
       QUIRE_TRY(journal,
                 CoverageJournal::create(
-                    file_system, CoverageJournal::path_for(resolved),
+                    file_system, std::move(locked),
                     {.file = file.id(), .size = size, .content_version = options.content_version}));
       return {};
     };
@@ -116,10 +121,6 @@ Result<std::shared_ptr<Core>> Core::create_at(os::FileSystem& file_system, const
   auto core = std::make_shared<Core>(file_system, std::move(file));
   if (journal) {
     core->coverage_ = std::make_unique<CoverageTracker>(std::move(journal), IntervalSet());
-  } else {
-    // It was of a file that was here before.
-    QUIRE_TRY(const std::string resolved, resolve(file_system, target));
-    QUIRE_CHECK(remove_journal_of(file_system, CoverageJournal::path_for(resolved)));
   }
   return core;
 }
@@ -162,14 +163,18 @@ Result<std::shared_ptr<Core>> Core::open_or_create(os::FileSystem& file_system,
 
 Result<std::shared_ptr<Core>> Core::make(os::FileSystem& file_system, MappedFile file,
                                          const RangedFileOptions& options) {
-  QUIRE_TRY(const std::string target, resolve(file_system, file.path()));
-  const std::string journal = CoverageJournal::path_for(target);
-  if (options.resume) return with_journal(file_system, std::move(file), journal, options);
-  if (file.access() == Access::read_write && file_system.info(journal)) {
-    return refuse(
-        ErrorCode::wrong_mode, "open", journal,
-        "the file has a journal of what is written, which would not stay true: open it with "
-        "`resume`, or remove the journal");
+  if (options.resume || file.access() == Access::read_write) {
+    QUIRE_TRY(const std::string target, resolve(file_system, file.path()));
+    const std::string journal = CoverageJournal::path_for(target);
+    if (options.resume) return with_journal(file_system, std::move(file), journal, options);
+    QUIRE_TRY(
+        const bool is_resumed,
+        CoverageJournal::exists_for(file_system, journal, Factory::backing(file)->file().id()));
+    if (is_resumed) {
+      return refuse(ErrorCode::wrong_mode, "open", journal,
+                    "the file has a journal of what is written, which would not stay true: open it "
+                    "with `resume`, or remove the journal");
+    }
   }
   auto core = std::make_shared<Core>(file_system, std::move(file));
   const std::uint64_t size = core->allocator_.size();
@@ -184,12 +189,22 @@ Result<std::shared_ptr<Core>> Core::with_journal(os::FileSystem& file_system, Ma
                                                  const RangedFileOptions& options) {
   const bool writes = file.access() == Access::read_write;
   IntervalSet written;
-  auto journal = CoverageJournal::open(file_system, journal_path,
-                                       writes ? os::OpenMode::read_write : os::OpenMode::read,
-                                       {.file = Factory::backing(file)->file().id(),
-                                        .size = file.size(),
-                                        .content_version = options.content_version},
-                                       written);
+  const auto open = [&] {
+    return CoverageJournal::open(file_system, journal_path,
+                                 writes ? os::OpenMode::read_write : os::OpenMode::read,
+                                 {.file = Factory::backing(file)->file().id(),
+                                  .size = file.size(),
+                                  .content_version = options.content_version},
+                                 written);
+  };
+  auto journal = open();
+  // To a reader, what a writer does meanwhile may look like damage.
+  for (int i = 0; i < kReaderAttempts && !writes && !journal; ++i) {
+    const ErrorCode code = journal.error().code();
+    if (code != ErrorCode::changed && code != ErrorCode::corrupt) break;
+    QUIRE_CHECK(file.refresh());
+    journal = open();
+  }
   if (!journal && journal.error().code() == ErrorCode::not_found) {
     return refuse(ErrorCode::wrong_mode, "resume", journal_path,
                   "the file has no journal: it is finished, or nobody knows what of it is written");
@@ -248,11 +263,6 @@ Result<void> Core::give_back(ByteRange range) {
   return {};
 }
 
-Result<WriteReceipt> Core::write(std::uint64_t offset, std::span<const std::byte> data) {
-  QUIRE_CHECK(file_.write(offset, data));
-  return note_written({offset, data.size()});
-}
-
 WriteReceipt Core::note_written(ByteRange range) {
   if (coverage_) coverage_->note(range);
   return {number_.load(std::memory_order_relaxed), range};
@@ -261,10 +271,24 @@ WriteReceipt Core::note_written(ByteRange range) {
 Result<void> Core::grow(std::uint64_t new_size) {
   QUIRE_CHECK(check_writable("grow"));
   const base::MutexLock lock(grow_mutex_);
-  const std::uint64_t size = file_.size();
-  if (coverage_ && new_size > size) QUIRE_CHECK(coverage_->announce_growth(size, new_size));
+  if (coverage_) return grow_resumed(new_size);
   QUIRE_CHECK(file_.grow(new_size));
-  if (coverage_ && new_size > size) QUIRE_CHECK(file_.flush());
+  return allocator_.grow(new_size);
+}
+
+// The order is that of the journal's format, "Writing".
+Result<void> Core::grow_resumed(std::uint64_t new_size) {
+  const std::uint64_t size = file_.size();
+  // What cannot be is refused before anything is announced.
+  if (new_size < size || new_size > file_.reserved()) return file_.grow(new_size);
+  if (new_size == allocator_.size()) return {};
+  // The size that is announced from is durable. It may be new: an earlier growth got no further.
+  QUIRE_CHECK(file_.flush());
+  if (new_size > size) {
+    QUIRE_CHECK(coverage_->announce_growth(size, new_size));
+    QUIRE_CHECK(file_.grow(new_size));
+    QUIRE_CHECK(file_.flush());
+  }
   return allocator_.grow(new_size);
 }
 
@@ -336,10 +360,13 @@ Result<void> Core::check_whole() {
 }
 
 Result<void> Core::reopen_after_error() {
-  QUIRE_CHECK(file_.reopen_after_error());
+  const os::File& file = Factory::backing(file_)->file();
+  const bool has_failed = Factory::backing(file_)->sync_failed() || file.sync_has_failed() ||
+                          (coverage_ && coverage_->journal().sync_has_failed());
+  if (!has_failed) return {};
   number_.store(next_number(), std::memory_order_relaxed);
-  if (coverage_) coverage_->forget_failure();
-  return {};
+  if (coverage_) QUIRE_CHECK(coverage_->forget_failure());
+  return file_.reopen_after_error();
 }
 
 UncheckedRanges Core::unchecked() noexcept {

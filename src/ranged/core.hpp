@@ -58,8 +58,10 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> give_back(ByteRange range);
 
   // Writes into a range that the caller owns.
-  [[nodiscard]] Result<WriteReceipt> write(std::uint64_t offset, std::span<const std::byte> data);
-  // The caller has stored into it.
+  [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> data) {
+    return file_.write(offset, data);
+  }
+  // The caller has written, or stored into, it.
   [[nodiscard]] WriteReceipt note_written(ByteRange range);
   std::byte* data() noexcept { return data_; }
 
@@ -75,10 +77,6 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> reopen_after_error();
 
   [[nodiscard]] UncheckedRanges unchecked() noexcept;
-  [[nodiscard]] Result<void> unchecked_write(std::uint64_t offset,
-                                             std::span<const std::byte> data) {
-    return file_.write(offset, data);
-  }
   [[nodiscard]] Result<void> unchecked_fill(std::byte value) {
     return file_.fill(0, file_.size(), value);
   }
@@ -98,6 +96,7 @@ class Core : public std::enable_shared_from_this<Core> {
                                                     const RangedFileOptions& options);
   static Result<std::shared_ptr<Core>> make(os::FileSystem& file_system, MappedFile file,
                                             const RangedFileOptions& options);
+  Result<void> grow_resumed(std::uint64_t new_size) QUIRE_REQUIRES(grow_mutex_);
   Result<void> check_writable(const char* operation) const;
   Result<void> check_receipt(const char* operation, const WriteReceipt& receipt) const;
   Result<void> flush_ranges(std::span<const ByteRange> ranges);

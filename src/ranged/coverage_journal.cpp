@@ -1,172 +1,74 @@
 #include "ranged/coverage_journal.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstring>
-#include <string_view>
 #include <utility>
-#include <vector>
 
-#include "base/checksum.hpp"
-#include "base/little_endian.hpp"
 #include "base/random.hpp"
 #include "base/try.hpp"
-#include "quire/ranged_file.hpp"
+#include "ranged/coverage_replay.hpp"
 
 namespace quire::ranged {
 
 namespace {
 
-using base::load_le;
-using base::store_le;
-
-constexpr std::string_view kMagic = "QUIRECOV";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::uint64_t kHeaderBytes = 4096;
-constexpr std::uint64_t kRecordBytes = 32;
-constexpr std::uint64_t kZerosAhead = std::uint64_t{64} << 10;
-constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 20;
-constexpr std::uint64_t kMaxDurable = (std::uint64_t{1} << 56) - 1;
+constexpr std::size_t kZerosAhead = std::size_t{64} << 10;
+constexpr std::array<std::byte, kZerosAhead> kZeros{};
 constexpr int kOpenAttempts = 16;
 
-using Header = std::array<std::byte, kHeaderBytes>;
-using RecordBytes = std::array<std::byte, kRecordBytes>;
-
-constexpr std::size_t kVersionOffset = 50;
-static_assert(kVersionOffset + kMaxContentVersion <= kHeaderBytes - 8);
-
-Header encode_header(const JournalSubject& subject, std::uint64_t salt) {
-  Header header{};
-  std::memcpy(header.data(), kMagic.data(), kMagic.size());
-  store_le(header, 8, kVersion);
-  store_le(header, 12, static_cast<std::uint32_t>(kHeaderBytes));
-  store_le(header, 16, subject.file.inode);
-  store_le(header, 24, subject.file.birth);
-  store_le(header, 32, subject.size);
-  store_le(header, 40, salt);
-  store_le(header, 48, static_cast<std::uint16_t>(subject.content_version.size()));
-  std::ranges::copy(std::as_bytes(std::span(subject.content_version)),
-                    header.begin() + kVersionOffset);
-  store_le(header, kHeaderBytes - 8, base::checksum(std::span(header).first(kHeaderBytes - 8)));
-  return header;
-}
-
-std::unexpected<Error> refuse(ErrorCode code, const os::File& file, std::string detail) {
+std::unexpected<Error> refuse(ErrorCode code, const os::File& journal, std::string detail) {
   return std::unexpected(
-      Error(code, "resume").with_path(file.path()).with_detail(std::move(detail)));
+      Error(code, "resume").with_path(journal.path()).with_detail(std::move(detail)));
 }
 
-std::unexpected<Error> refuse(ErrorCode code, const os::File& file, ByteRange range,
-                              std::string detail) {
-  return std::unexpected(refuse(code, file, std::move(detail)).error().with_range(range));
-}
-
-// The bytes of the version in a valid header.
-std::span<const std::byte> version_in(const Header& header) {
-  const auto length = load_le<std::uint16_t>(header, 48);
-  return std::span(header).subspan(kVersionOffset,
-                                   std::min<std::size_t>(length, kMaxContentVersion));
-}
-
-// Errors: truncated, corrupt, format_version, changed.
-Result<Header> read_header(os::File& file, const JournalSubject& subject) {
-  constexpr ByteRange kWhole{0, kHeaderBytes};
-  Header header{};
-  QUIRE_CHECK(file.read_exactly(0, header));
-  if (std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) {
-    return refuse(ErrorCode::corrupt, file, {0, kMagic.size()}, "this is no coverage journal");
-  }
-  if (const auto version = load_le<std::uint32_t>(header, 8); version > kVersion) {
-    return refuse(ErrorCode::format_version, file, {8, 4},
-                  "the journal has version " + std::to_string(version) + "; this knows 1");
-  }
-  if (load_le<std::uint64_t>(header, kHeaderBytes - 8) !=
-      base::checksum(std::span(header).first(kHeaderBytes - 8))) {
-    return refuse(ErrorCode::corrupt, file, kWhole, "the checksum of the header is wrong");
-  }
-  if (load_le<std::uint64_t>(header, 16) != subject.file.inode ||
-      load_le<std::uint64_t>(header, 24) != subject.file.birth) {
-    return refuse(ErrorCode::changed, file, {16, 16},
+// Errors: changed.
+Result<void> check_subject(const os::File& journal, const JournalHeader& header,
+                           const JournalSubject& subject, bool any_version) {
+  if (!header.is_of(subject.file)) {
+    return refuse(ErrorCode::changed, journal,
                   "the journal is of another file, which was at this path before");
   }
-  if (!std::ranges::equal(version_in(header), std::as_bytes(std::span(subject.content_version)))) {
-    return refuse(ErrorCode::changed, file,
-                  "what is written is of another version than \"" + subject.content_version + "\"");
-  }
-  return header;
+  if (any_version || header.content_version == subject.content_version) return {};
+  return refuse(ErrorCode::changed, journal,
+                "what is written is of the version \"" + header.content_version + "\", not \"" +
+                    subject.content_version + "\"");
 }
 
-RecordBytes encode(const JournalRecord& record, std::uint64_t durable, std::uint64_t seed) {
-  RecordBytes bytes{};
-  const std::uint64_t kind = std::to_underlying(record.kind);
-  store_le(bytes, 0, kind << 56 | std::min(durable, kMaxDurable));
-  store_le(bytes, 8, record.a);
-  store_le(bytes, 16, record.b);
-  store_le(bytes, 24, base::checksum(std::span(bytes).first(24), seed));
-  return bytes;
-}
-
-bool is_valid(std::span<const std::byte> bytes, std::uint64_t seed) {
-  return load_le<std::uint64_t>(bytes, 24) == base::checksum(bytes.first(24), seed) &&
-         std::to_integer<int>(bytes[7]) != 0;
-}
-
-// Goes through the records in order.
-class Replay {
- public:
-  Replay(std::uint64_t salt, std::uint64_t file_size, IntervalSet& written)
-      : salt_(salt), size_before_(file_size), size_after_(file_size), written_(&written) {}
-
-  // False if the bytes are damage.
-  bool take(std::uint64_t number, std::span<const std::byte> bytes) {
-    const bool valid = is_valid(bytes, salt_ + number);
-    const std::uint64_t durable = load_le<std::uint64_t>(bytes, 0) & kMaxDurable;
-    if (valid && records_ == number) {
-      ++records_;
-      return durable <= number && apply(bytes);
-    }
-    drops_ = drops_ || std::ranges::any_of(bytes, [](std::byte b) { return b != std::byte{0}; });
-    return !valid || durable <= records_;
+// Errors: changed.
+Result<void> check_size(const os::File& journal, const Replay& replay, std::uint64_t size) {
+  const std::string file_has = "the file has " + std::to_string(size) + " bytes";
+  if (!replay.allows_size(size)) {
+    return refuse(ErrorCode::changed, journal,
+                  file_has + ", which it never had while the journal was kept");
   }
-
-  // How many count.
-  std::uint64_t records() const { return records_; }
-  bool drops_something() const { return drops_; }
-  bool is_size(std::uint64_t size) const { return size == size_before_ || size == size_after_; }
-
- private:
-  bool apply(std::span<const std::byte> bytes) {
-    using Kind = JournalRecord::Kind;
-    const auto a = load_le<std::uint64_t>(bytes, 8);
-    const auto b = load_le<std::uint64_t>(bytes, 16);
-    if (b == 0) return false;
-    const auto kind = static_cast<Kind>(bytes[7]);
-    if (kind == Kind::grows) {
-      if (b <= a) return false;
-      size_before_ = a;
-      size_after_ = b;
-      return true;
-    }
-    if (!ByteRange{a, b}.fits(size_after_)) return false;
-    if (kind == Kind::written) {
-      written_->add({a, b});
-    } else if (kind == Kind::given_back) {
-      written_->remove({a, b});
-    } else {
-      return false;
-    }
-    return true;
-  }
-
-  std::uint64_t salt_;
-  std::uint64_t size_before_;
-  std::uint64_t size_after_;
-  IntervalSet* written_;
-  std::uint64_t records_ = 0;
-  bool drops_ = false;
-};
+  // New bytes are written only once the growth is durable.
+  const auto past = replay.written().inside({size, ~size});
+  if (past.empty()) return {};
+  return refuse(ErrorCode::changed, journal,
+                file_has + ", and bytes from " + std::to_string(past.front().offset) +
+                    " on were written: it was cut");
+}
 
 }  // namespace
+
+CoverageJournal::CoverageJournal(std::unique_ptr<os::File> file, std::uint64_t salt,
+                                 std::uint64_t records) noexcept
+    : file_(std::move(file)),
+      salt_(salt),
+      records_(records),
+      durable_(records),
+      zeroed_until_(offset_of(records)) {}
+
+Result<bool> CoverageJournal::exists_for(os::FileSystem& file_system, const std::string& path,
+                                         const os::FileId& file) {
+  auto journal = file_system.open(path, os::OpenMode::read);
+  if (!journal && journal.error().code() == ErrorCode::not_found) return false;
+  if (!journal) return std::unexpected(std::move(journal).error());
+  const auto header = read_header(**journal);
+  if (header) return header->is_of(file);
+  if (header.error().code() == ErrorCode::io) return std::unexpected(header.error());
+  // A newer version may be of any file.
+  return header.error().code() == ErrorCode::format_version;
+}
 
 // A journal that somebody removes between opening and locking is not the one at the path any more.
 Result<std::unique_ptr<os::File>> CoverageJournal::open_locked(os::FileSystem& file_system,
@@ -191,16 +93,26 @@ Result<std::unique_ptr<os::File>> CoverageJournal::open_locked(os::FileSystem& f
                              .with_detail("others create and remove it again and again"));
 }
 
-Result<std::unique_ptr<CoverageJournal>> CoverageJournal::create(os::FileSystem& file_system,
-                                                                 const std::string& path,
-                                                                 const JournalSubject& subject) {
+Result<std::unique_ptr<os::File>> CoverageJournal::lock_for_creation(os::FileSystem& file_system,
+                                                                     const std::string& path) {
   QUIRE_TRY(auto journal, open_locked(file_system, path, true));
+  QUIRE_TRY(const bool is_ours, may_be_journal(*journal));
+  if (is_ours) return journal;
+  return refuse(ErrorCode::exists, *journal,
+                "a file that is no coverage journal has the name of one");
+}
+
+Result<std::unique_ptr<CoverageJournal>> CoverageJournal::create(os::FileSystem& file_system,
+                                                                 std::unique_ptr<os::File> locked,
+                                                                 const JournalSubject& subject) {
   const std::uint64_t salt = base::random_u64();
-  QUIRE_CHECK(journal->truncate(0));
-  QUIRE_CHECK(journal->write_all(0, encode_header(subject, salt)));
-  QUIRE_CHECK(journal->sync());
-  QUIRE_CHECK(file_system.sync_directory(os::parent_directory(path)));
-  return std::make_unique<CoverageJournal>(std::move(journal), salt, 0, kHeaderBytes);
+  // Nothing of what an earlier sync may have lost is needed.
+  locked->forget_sync_failure();
+  QUIRE_CHECK(locked->truncate(0));
+  QUIRE_CHECK(locked->write_all(0, encode_header(subject, salt)));
+  QUIRE_CHECK(locked->sync());
+  QUIRE_CHECK(file_system.sync_directory(os::parent_directory(locked->path())));
+  return std::make_unique<CoverageJournal>(std::move(locked), salt, 0);
 }
 
 Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(os::FileSystem& file_system,
@@ -208,81 +120,85 @@ Result<std::unique_ptr<CoverageJournal>> CoverageJournal::open(os::FileSystem& f
                                                                os::OpenMode mode,
                                                                const JournalSubject& subject,
                                                                IntervalSet& written) {
-  auto opened = mode == os::OpenMode::read ? file_system.open(path, mode)
-                                           : open_locked(file_system, path, false);
-  if (!opened) return std::unexpected(std::move(opened).error());
-  os::File& file = **opened;
-  QUIRE_TRY(const Header header, read_header(file, subject));
-  const auto salt = load_le<std::uint64_t>(header, 40);
-  Replay replay(salt, load_le<std::uint64_t>(header, 32), written);
+  const bool writes = mode != os::OpenMode::read;
+  QUIRE_TRY(auto file,
+            writes ? open_locked(file_system, path, false) : file_system.open(path, mode));
+  QUIRE_TRY(const JournalHeader header, read_header(*file));
+  QUIRE_CHECK(check_subject(*file, header, subject, !writes && subject.content_version.empty()));
+  QUIRE_TRY(Replay replay, Replay::run(*file, header));
+  QUIRE_CHECK(check_size(*file, replay, subject.size));
+  written = replay.take_written();
+  auto journal = std::make_unique<CoverageJournal>(std::move(file), header.salt, replay.records());
+  if (writes) QUIRE_CHECK(journal->settle_end(replay.durable()));
+  return journal;
+}
 
-  QUIRE_TRY(const os::FileInfo info, file.info());
-  std::vector<std::byte> block;
-  std::uint64_t number = 0;
-  const std::uint64_t whole_records =
-      (info.size - std::min(info.size, kHeaderBytes)) / kRecordBytes;
-  while (number < whole_records) {
-    const std::uint64_t count = std::min(whole_records - number, kReadBytes / kRecordBytes);
-    block.resize(static_cast<std::size_t>(count * kRecordBytes));
-    QUIRE_CHECK(file.read_exactly(kHeaderBytes + number * kRecordBytes, block));
-    for (std::uint64_t i = 0; i < count; ++i, ++number) {
-      const auto record = std::span(block).subspan(static_cast<std::size_t>(i * kRecordBytes),
-                                                   static_cast<std::size_t>(kRecordBytes));
-      if (!replay.take(number, record)) {
-        return refuse(ErrorCode::corrupt, file,
-                      {kHeaderBytes + number * kRecordBytes, kRecordBytes},
-                      "record " + std::to_string(number) + " is damaged, or one before it");
-      }
-    }
-  }
-  if (!replay.is_size(subject.size)) {
-    return refuse(ErrorCode::changed, file,
-                  "the file has " + std::to_string(subject.size) +
-                      " bytes, which it never had while the journal was kept");
-  }
-  // New bytes are written only once the growth is durable.
-  if (const auto past = written.inside({subject.size, ~subject.size}); !past.empty()) {
-    return refuse(ErrorCode::changed, file,
-                  "the file has " + std::to_string(subject.size) + " bytes, and bytes from " +
-                      std::to_string(past.front().offset) + " on were written: it was cut");
-  }
-  const std::uint64_t records = replay.records();
-  const std::uint64_t end = kHeaderBytes + records * kRecordBytes;
-  std::uint64_t zeroed_until = std::max(info.size, end);
-  const bool has_part_of_record = (zeroed_until - kHeaderBytes) % kRecordBytes != 0;
-  if (mode != os::OpenMode::read && (replay.drops_something() || has_part_of_record)) {
-    QUIRE_CHECK(file.truncate(end));
-    QUIRE_CHECK(file.sync());
-    zeroed_until = end;
-  }
-  return std::make_unique<CoverageJournal>(*std::move(opened), salt, records, zeroed_until);
+// Who appended the last records may have died before they were durable, and what he could not sync may be
+// in memory only, in pages that are taken for clean: they are written again.
+Result<void> CoverageJournal::settle_end(std::uint64_t durable) {
+  const base::MutexLock lock(mutex_);
+  std::vector<std::byte> last(static_cast<std::size_t>((records_ - durable) * kJournalRecordBytes));
+  QUIRE_CHECK(file_->read_exactly(offset_of(durable), last));
+  file_->forget_sync_failure();
+  QUIRE_CHECK(file_->write_all(offset_of(durable), last));
+  QUIRE_CHECK(file_->truncate(offset_of(records_)));
+  return file_->sync();
+}
+
+std::unexpected<Error> CoverageJournal::unusable() const {
+  return refuse(
+      ErrorCode::read_only_after_error, *file_,
+      "the journal could not be written, or memory ran out; open the file again to go on");
+}
+
+Result<void> CoverageJournal::check_usable() const {
+  const base::MutexLock lock(mutex_);
+  if (unusable_) return unusable();
+  return {};
+}
+
+void CoverageJournal::give_up() noexcept {
+  const base::MutexLock lock(mutex_);
+  unusable_ = true;
 }
 
 Result<void> CoverageJournal::append(std::span<const JournalRecord> records) {
   if (records.empty()) return {};
   const base::MutexLock lock(mutex_);
+  if (unusable_) return unusable();
   std::vector<std::byte> bytes;
-  bytes.reserve(records.size() * kRecordBytes);
+  bytes.reserve(records.size() * kJournalRecordBytes);
   std::uint64_t number = records_;
-  for (const JournalRecord& record : records) {
-    const RecordBytes encoded =
-        encode(record, durable_.load(std::memory_order_relaxed), salt_ + number);
+  for (JournalRecord record : records) {
+    record.durable = durable_;
+    const JournalRecordBytes encoded = encode_record(record, number, salt_);
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
     ++number;
   }
-  QUIRE_CHECK(file_->write_all(kHeaderBytes + records_ * kRecordBytes, bytes));
+  not_durable_.reserve(not_durable_.size() + bytes.size());
+  if (auto appended = file_->write_all(offset_of(records_), bytes); !appended) {
+    unusable_ = !take_back_failed_append();
+    return appended;
+  }
+  not_durable_.insert(not_durable_.end(), bytes.begin(), bytes.end());
   records_ = number;
   write_zeros_ahead();
   return {};
 }
 
+// Some of it may be there, and would count once a record stands before it.
+Result<void> CoverageJournal::take_back_failed_append() {
+  zeroed_until_ = offset_of(records_);
+  QUIRE_CHECK(file_->truncate(zeroed_until_));
+  return file_->sync();
+}
+
 // Only for speed: a sync need not write a new size then. Without room, records extend the file.
 void CoverageJournal::write_zeros_ahead() {
-  const std::uint64_t end = kHeaderBytes + records_ * kRecordBytes;
+  const std::uint64_t end = offset_of(records_);
   if (end <= zeroed_until_) return;
   zeroed_until_ = end;
-  const std::vector<std::byte> zeros(static_cast<std::size_t>(kZerosAhead));
-  if (file_->write_all(end, zeros)) zeroed_until_ = end + kZerosAhead;
+  if (file_->write_all(end, kZeros)) zeroed_until_ = end + kZerosAhead;
 }
 
 Result<void> CoverageJournal::sync() {
@@ -290,15 +206,32 @@ Result<void> CoverageJournal::sync() {
   std::uint64_t appended = 0;
   {
     const base::MutexLock lock(mutex_);
+    if (unusable_) return unusable();
+    if (durable_ == records_) return {};
     appended = records_;
   }
-  if (appended == durable_.load(std::memory_order_relaxed)) return {};
   QUIRE_CHECK(file_->sync());
-  durable_.store(appended, std::memory_order_relaxed);
+  const base::MutexLock lock(mutex_);
+  const auto bytes = static_cast<std::ptrdiff_t>((appended - durable_) * kJournalRecordBytes);
+  not_durable_.erase(not_durable_.begin(), not_durable_.begin() + bytes);
+  durable_ = appended;
+  return {};
+}
+
+Result<void> CoverageJournal::recover_from_sync_failure() {
+  const base::MutexLock lock(mutex_);
+  if (unusable_) return unusable();
+  QUIRE_CHECK(file_->write_all(offset_of(durable_), not_durable_));
+  file_->forget_sync_failure();
   return {};
 }
 
 Result<void> CoverageJournal::remove(os::FileSystem& file_system) {
+  QUIRE_TRY(const os::FileInfo there, file_system.info(file_->path()));
+  if (there.id != file_->id()) {
+    return refuse(ErrorCode::changed, *file_,
+                  "the journal was moved away, and another file has its name");
+  }
   QUIRE_CHECK(file_system.remove(file_->path()));
   return file_system.sync_directory(os::parent_directory(file_->path()));
 }

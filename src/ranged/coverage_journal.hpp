@@ -1,34 +1,26 @@
-// CoverageJournal: the file that says which bytes of another are surely written. Byte-exact:
-// docs/formats/coverage-journal.md.
+// CoverageJournal: the file that says which bytes of another are surely written, as it is appended to.
+//
+// Invariants:
+//   1. The records [0, durable_) are on stable storage. Those from durable_ to records_ are kept in
+//      memory too, as long as they may have to be written once more: a sync that fails may have lost
+//      them while the system takes their pages for clean.
+//   2. Nothing lies behind the record records_ - 1 that could be taken for a record: what a failed append
+//      left is cut off, or nothing is appended any more.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/mutex.hpp"
 #include "os/file_system.hpp"
 #include "quire/error.hpp"
+#include "ranged/coverage_format.hpp"
 #include "ranged/interval_set.hpp"
 
 namespace quire::ranged {
-
-// What a journal is of.
-struct JournalSubject {
-  os::FileId file;
-  std::uint64_t size = 0;  // of the file
-  std::string content_version;
-};
-
-// What a record says, with a and b as the format has them.
-struct JournalRecord {
-  enum class Kind : std::uint8_t { written = 1, given_back = 2, grows = 3 };
-  Kind kind = Kind::written;
-  std::uint64_t a = 0;
-  std::uint64_t b = 0;
-};
 
 // Thread-safe: appending and syncing take turns, and one sync is for all who wait for it.
 class CoverageJournal {
@@ -36,50 +28,68 @@ class CoverageJournal {
   // Where the journal of the file at `path` is.
   static std::string path_for(const std::string& path) { return path + ".quire-coverage"; }
 
-  // Makes a journal without records, in place of what is there, and locks it.
-  // Errors: busy (another has it locked), no_space, permission, io.
-  // REQUIRES: the content version is not too long.
+  // True if the journal at `path` is of this file; false if there is none, or none that can be read as one.
+  // Errors: permission, io.
+  [[nodiscard]] static Result<bool> exists_for(os::FileSystem& file_system, const std::string& path,
+                                               const os::FileId& file);
+
+  // Opens the file at `path` to make a journal of it, and locks it: who has the lock is the only one to
+  // create one. Changes nothing of what is there. Errors: busy (another has it locked), exists (a file
+  // that is no journal), no_space, permission, io.
+  [[nodiscard]] static Result<std::unique_ptr<os::File>> lock_for_creation(
+      os::FileSystem& file_system, const std::string& path);
+  // Makes a journal without records, in place of what is there. REQUIRES: the content version is not too
+  // long. Errors: no_space, io.
   [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> create(
-      os::FileSystem& file_system, const std::string& path, const JournalSubject& subject);
-  // Opens a journal of this subject; `written` becomes what it lists. For writing, it is locked, and what a
-  // crash tore is cut off. Errors: not_found, busy, changed (it is not of this file, size or version),
-  // corrupt, truncated, format_version, io.
+      os::FileSystem& file_system, std::unique_ptr<os::File> locked, const JournalSubject& subject);
+  // Opens the journal of this subject; `written` becomes what it lists. For writing, it is locked, what a
+  // crash tore is cut off, and what it lists is durable. A reader that gives no content version takes
+  // any. Errors: not_found, busy, changed (it is not of this file, size or version), corrupt, truncated,
+  // format_version, no_space, io.
   [[nodiscard]] static Result<std::unique_ptr<CoverageJournal>> open(os::FileSystem& file_system,
                                                                      const std::string& path,
                                                                      os::OpenMode mode,
                                                                      const JournalSubject& subject,
                                                                      IntervalSet& written);
 
-  CoverageJournal(std::unique_ptr<os::File> file, std::uint64_t salt, std::uint64_t records,
-                  std::uint64_t zeroed_until) noexcept
-      : file_(std::move(file)),
-        salt_(salt),
-        durable_(records),
-        records_(records),
-        zeroed_until_(zeroed_until) {}
+  CoverageJournal(std::unique_ptr<os::File> file, std::uint64_t salt,
+                  std::uint64_t records) noexcept;
 
-  // Adds records; a later sync makes them durable. On an error none counts. Errors: no_space, io.
+  // Adds records; a later sync makes them durable. On an error none counts. Errors: no_space, io,
+  // read_only_after_error (an earlier append could not be taken back).
   [[nodiscard]] Result<void> append(std::span<const JournalRecord> records) QUIRE_EXCLUDES(mutex_);
   // Returns when all that was appended before is durable. Errors: no_space, io, read_only_after_error.
   [[nodiscard]] Result<void> sync() QUIRE_EXCLUDES(mutex_, sync_mutex_);
-  // Takes the name away, durably.
+  // Appends and syncs nothing any more: what is in memory is not what the records say.
+  void give_up() noexcept QUIRE_EXCLUDES(mutex_);
+  // Errors: read_only_after_error (see append and give_up).
+  [[nodiscard]] Result<void> check_usable() const QUIRE_EXCLUDES(mutex_);
+  // Allows syncing again after a failure: writes what it may have lost once more. Errors: no_space, io.
+  [[nodiscard]] Result<void> recover_from_sync_failure() QUIRE_EXCLUDES(mutex_);
+  bool sync_has_failed() const { return file_->sync_has_failed(); }
+  // Takes the name away, durably. Errors: changed (another file has that name now), io.
   [[nodiscard]] Result<void> remove(os::FileSystem& file_system);
-  // Allows syncing again after a failure.
-  void forget_sync_failure() { file_->forget_sync_failure(); }
 
  private:
   static Result<std::unique_ptr<os::File>> open_locked(os::FileSystem& file_system,
                                                        const std::string& path, bool may_create);
+  Result<void> settle_end(std::uint64_t durable) QUIRE_EXCLUDES(mutex_);
+  Result<void> take_back_failed_append() QUIRE_REQUIRES(mutex_);
   void write_zeros_ahead() QUIRE_REQUIRES(mutex_);
+  std::unexpected<Error> unusable() const;
+  static std::uint64_t offset_of(std::uint64_t record) noexcept {
+    return kJournalHeaderBytes + record * kJournalRecordBytes;
+  }
 
   const std::unique_ptr<os::File> file_;
   const std::uint64_t salt_;
-  // How many records are durable. Relaxed: a record that says fewer says nothing wrong.
-  std::atomic<std::uint64_t> durable_;
   base::Mutex sync_mutex_;  // taken before mutex_
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   std::uint64_t records_ QUIRE_GUARDED_BY(mutex_);
-  std::uint64_t zeroed_until_ QUIRE_GUARDED_BY(mutex_);  // end of the file
+  std::uint64_t durable_ QUIRE_GUARDED_BY(mutex_);
+  std::vector<std::byte> not_durable_ QUIRE_GUARDED_BY(mutex_);  // records from durable_ on
+  std::uint64_t zeroed_until_ QUIRE_GUARDED_BY(mutex_);          // end of the file
+  bool unusable_ QUIRE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace quire::ranged

@@ -166,11 +166,11 @@ TEST_F(CoverageTest, ReplacingBeginsAnew) {
   EXPECT_EQ(missing(file), "0+50");
 }
 
-TEST_F(CoverageTest, ReplacingWithoutResumingTakesTheJournalAway) {
+TEST_F(CoverageTest, AJournalOfAFileThatWasReplacedIsNobodys) {
   ASSERT_TRUE(partly_written().close());
   ASSERT_TRUE(RangedAccess::create(disk_, kPath, 100, {}, IfExists::replace)->close());
-  EXPECT_FALSE(exists(kJournal));
-  EXPECT_FALSE(disk_.power_cut(os::Survivors::none, random_)->info(kJournal));
+  EXPECT_TRUE(open());  // no journal of this file
+  EXPECT_EQ(code_of(open(kResume)), ErrorCode::changed);
 }
 
 // What is listed as written would be overwritten, and torn by a crash.
@@ -188,8 +188,9 @@ TEST_F(CoverageTest, WhatIsWrittenIsOfOneVersionOfTheContent) {
   EXPECT_TRUE(open(first));
   const auto refused = open({.resume = true, .content_version = "\"etag-2\""});
   EXPECT_EQ(code_of(refused), ErrorCode::changed);
-  EXPECT_THAT(message_of(refused), HasSubstr("another version than \"\"etag-2\"\""));
+  EXPECT_THAT(message_of(refused), HasSubstr("of the version \"\"etag-1\"\", not \"\"etag-2\"\""));
   EXPECT_EQ(code_of(open(kResume)), ErrorCode::changed);
+  EXPECT_TRUE(open(kResume, Access::read_only));
   const std::string longest(kMaxContentVersion, 'v');
   ASSERT_TRUE(
       RangedAccess::create(disk_, "/other", 1, {.resume = true, .content_version = longest}));
@@ -302,6 +303,88 @@ TEST_F(CoverageTest, AGrowthThatFailedDoesNotSpoilTheJournal) {
   ASSERT_TRUE(file.grow(1 << 20));
   file = reopen(file);
   EXPECT_EQ(written(file), "10+10");
+}
+
+TEST_F(CoverageTest, AGrowthThatCannotBeIsNotAnnounced) {
+  auto file = partly_written();
+  const std::uint64_t calls = disk_.calls();
+  EXPECT_EQ(code_of(file.grow(~std::uint64_t{0})), ErrorCode::capacity);
+  EXPECT_EQ(code_of(file.grow(99)), ErrorCode::invalid_argument);
+  EXPECT_EQ(disk_.calls(), calls);
+}
+
+TEST_F(CoverageTest, NewBytesAreHandedOutOnceTheFileDurablyHasThem) {
+  auto file = create(100);
+  fail_next("sync", EIO);  // of the old size
+  EXPECT_EQ(code_of(file.grow(200)), ErrorCode::io);
+  EXPECT_EQ(file.unallocated(), 100U);
+  EXPECT_EQ(code_of(file.grow(300)), ErrorCode::read_only_after_error);
+  ASSERT_TRUE(file.reopen_after_error());
+  int syncs = 0;
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    const bool is_of_file = call.operation == std::string("sync") && call.path != kJournal;
+    return os::SimulatedOutcome{.fail_with = is_of_file && ++syncs == 2 ? EIO : 0};
+  });
+  EXPECT_EQ(code_of(file.grow(200)),
+            ErrorCode::io);  // it is longer now, and nobody knows how surely
+  EXPECT_EQ(file.size(), 200U);
+  EXPECT_EQ(file.unallocated(), 100U);
+  disk_.set_hook(nullptr);
+  EXPECT_EQ(code_of(file.grow(200)), ErrorCode::read_only_after_error);
+  ASSERT_TRUE(file.reopen_after_error());
+  ASSERT_TRUE(file.grow(200));
+  EXPECT_EQ(file.unallocated(), 200U);
+  const auto after = disk_.power_cut(os::Survivors::none, random_);
+  EXPECT_EQ(RangedAccess::open(*after, kPath, Access::read_write, kResume)->size(), 200U);
+}
+
+TEST_F(CoverageTest, ReopeningAfterNoErrorChangesNothing) {
+  auto file = create(100);
+  const auto receipt = file.allocate(10)->write(as_bytes("0123456789")).value();
+  ASSERT_TRUE(file.reopen_after_error());
+  ASSERT_TRUE(file.sync(receipt));
+  EXPECT_EQ(written(file), "0+10");
+}
+
+// Both see no file; the one who comes second must not take the first one's journal.
+TEST_F(CoverageTest, OfTwoWhoCreateOneLeavesTheOthersJournal) {
+  bool raced = false;
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    if (call.path.ends_with("partial") && call.operation == std::string("map") &&
+        !std::exchange(raced, true)) {
+      EXPECT_TRUE(partly_written().close());
+    }
+    return os::SimulatedOutcome{};
+  });
+  auto file = RangedAccess::open_or_create(disk_, kPath, 100, kResume).value();
+  EXPECT_TRUE(raced);
+  EXPECT_EQ(written(file), "10+10");
+}
+
+TEST_F(CoverageTest, FinishingLeavesAJournalThatIsAnothers) {
+  auto file = create(0);
+  ASSERT_TRUE(disk_.rename(kJournal, "/moved", IfExists::fail));
+  ASSERT_TRUE(disk_.open(kJournal, os::OpenMode::create_new, 0644));
+  EXPECT_EQ(code_of(file.finish()), ErrorCode::changed);
+  EXPECT_TRUE(exists(kJournal));
+}
+
+TEST_F(CoverageTest, AReaderBearsWithAWriterThatGrowsMeanwhile) {
+  auto file = partly_written();
+  int growths = 0;
+  disk_.set_hook([&](const os::SimulatedCall& call) {
+    // Between the look at the file's size and that at the journal.
+    if (call.operation == std::string("open") && call.path == kJournal && growths < 3) {
+      ++growths;
+      const std::uint64_t size = file.size();
+      EXPECT_TRUE(file.grow(size + 100));
+      EXPECT_TRUE(file.sync(file.allocate_at({size, 10})->write(as_bytes("0123456789")).value()));
+    }
+    return os::SimulatedOutcome{};
+  });
+  auto reader = open(kResume, Access::read_only).value();
+  EXPECT_EQ(growths, 3);
+  EXPECT_EQ(written(reader), "10+10 100+10 200+10 300+10");
 }
 
 TEST_F(CoverageTest, AFullDiskUnderTheJournalIsToldAndLosesNothing) {

@@ -1,6 +1,5 @@
 #include "ranged/coverage_tracker.hpp"
 
-#include <array>
 #include <utility>
 
 #include "base/try.hpp"
@@ -33,12 +32,18 @@ Result<void> CoverageTracker::record(IntervalSet& bytes) {
     std::vector<JournalRecord> records;
     for (const ByteRange range : bytes.ranges()) {
       for (const ByteRange part : recorded_.missing(range)) {
-        records.push_back({JournalRecord::Kind::written, part.offset, part.length});
+        records.push_back(
+            {.kind = JournalRecord::Kind::written, .a = part.offset, .b = part.length});
       }
     }
     QUIRE_CHECK(journal_->append(records));
-    recorded_.add(bytes);
-    noted_.remove(bytes);
+    try {
+      recorded_.add(bytes);
+      noted_.remove(bytes);
+    } catch (...) {
+      journal_->give_up();  // invariant 1 does not hold any more
+      throw;
+    }
   }
   // Another sync may have appended some of these bytes and not synced them yet.
   return journal_->sync();
@@ -47,30 +52,37 @@ Result<void> CoverageTracker::record(IntervalSet& bytes) {
 Result<void> CoverageTracker::give_back(ByteRange range) {
   {
     const base::MutexLock lock(mutex_);
+    // A record that could not be taken back may speak of these bytes.
+    QUIRE_CHECK(journal_->check_usable());
     noted_.remove(range);
     for (IntervalSet& bytes : under_way_) bytes.remove(range);
     std::vector<JournalRecord> records;
     for (const ByteRange part : recorded_.inside(range)) {
-      records.push_back({JournalRecord::Kind::given_back, part.offset, part.length});
+      records.push_back(
+          {.kind = JournalRecord::Kind::given_back, .a = part.offset, .b = part.length});
     }
     if (records.empty()) return {};
     QUIRE_CHECK(journal_->append(records));
-    recorded_.remove(range);
+    try {
+      recorded_.remove(range);
+    } catch (...) {
+      journal_->give_up();
+      throw;
+    }
   }
   return journal_->sync();
 }
 
 Result<void> CoverageTracker::announce_growth(std::uint64_t size, std::uint64_t new_size) {
-  const std::array<JournalRecord, 1> record{{{JournalRecord::Kind::grows, size, new_size}}};
-  QUIRE_CHECK(journal_->append(record));
+  const JournalRecord record{.kind = JournalRecord::Kind::grows, .a = size, .b = new_size};
+  QUIRE_CHECK(journal_->append(std::span(&record, 1)));
   return journal_->sync();
 }
 
-void CoverageTracker::forget_failure() {
+Result<void> CoverageTracker::forget_failure() {
   const base::MutexLock lock(mutex_);
   noted_.clear();
-  for (IntervalSet& bytes : under_way_) bytes.clear();
-  journal_->forget_sync_failure();
+  return journal_->recover_from_sync_failure();
 }
 
 Result<Coverage> CoverageTracker::coverage(std::uint64_t size) {

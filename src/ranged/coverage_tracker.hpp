@@ -44,8 +44,9 @@ class CoverageTracker {
   [[nodiscard]] Result<void> give_back(ByteRange range) QUIRE_EXCLUDES(mutex_);
   // The file, of `size` bytes, is about to get `new_size`.
   [[nodiscard]] Result<void> announce_growth(std::uint64_t size, std::uint64_t new_size);
-  // Nothing that is not recorded is taken for written any more, and syncing is allowed again.
-  void forget_failure() QUIRE_EXCLUDES(mutex_);
+  // Nothing that is not recorded is taken for written any more, and syncing is allowed again. Errors:
+  // those of the journal. REQUIRES: nothing else runs.
+  [[nodiscard]] Result<void> forget_failure() QUIRE_EXCLUDES(mutex_);
 
   // Of a file of `size` bytes. Errors: those of the journal.
   [[nodiscard]] Result<Coverage> coverage(std::uint64_t size) QUIRE_EXCLUDES(mutex_);

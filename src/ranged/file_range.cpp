@@ -69,10 +69,8 @@ Result<void> FileRange::check_position(const char* operation, ByteRange part) co
 Result<WriteReceipt> FileRange::write(std::span<const std::byte> data, std::uint64_t position) {
   const ByteRange part{position, data.size()};
   QUIRE_CHECK(check_position("write", part));
-  auto receipt = core_->write(range_.offset + position, data);
-  if (!receipt) return receipt;
-  note_filled(part);
-  return receipt;
+  QUIRE_CHECK(core_->write(range_.offset + position, data));
+  return note_written(part);
 }
 
 Result<WriteReceipt> FileRange::append(std::span<const std::byte> data) {
@@ -81,6 +79,12 @@ Result<WriteReceipt> FileRange::append(std::span<const std::byte> data) {
 
 Result<WriteReceipt> FileRange::mark_written(ByteRange part) {
   QUIRE_CHECK(check_position("mark_written", part));
+  return note_written(part);
+}
+
+// In the range first: what is not filled, for want of memory, is given back, and must not be taken for
+// written then.
+WriteReceipt FileRange::note_written(ByteRange part) {
   note_filled(part);
   return core_->note_written({range_.offset + part.offset, part.length});
 }
@@ -94,10 +98,7 @@ void FileRange::note_filled(ByteRange part) {
   }
   prefix_ = std::max(prefix_, part.end());
   if (!others_) return;
-  // What begins at the new end belongs to the prefix now.
-  others_->add({0, prefix_});
-  prefix_ = others_->inside({0, size()}).front().length;
-  others_->remove({0, prefix_});
+  prefix_ = others_->take_prefix(prefix_);
   if (others_->empty()) others_.reset();
 }
 

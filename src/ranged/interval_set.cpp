@@ -49,6 +49,15 @@ void IntervalSet::remove(ByteRange range) {
   }
 }
 
+std::uint64_t IntervalSet::take_prefix(std::uint64_t prefix) noexcept {
+  while (!by_offset_.empty() && by_offset_.begin()->first <= prefix) {
+    const auto first = by_offset_.begin();
+    prefix = std::max(prefix, first->first + first->second);
+    by_offset_.erase(first);
+  }
+  return prefix;
+}
+
 std::uint64_t IntervalSet::total() const noexcept {
   std::uint64_t sum = 0;
   for (const auto& [offset, length] : by_offset_) sum += length;

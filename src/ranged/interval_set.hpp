@@ -23,6 +23,8 @@ class IntervalSet {
     for (const auto& [offset, length] : other.by_offset_) remove({offset, length});
   }
   void clear() noexcept { by_offset_.clear(); }
+  // With [0, prefix) in the set too: takes all out that reaches from 0 without a gap, and returns its end.
+  std::uint64_t take_prefix(std::uint64_t prefix) noexcept;
 
   bool empty() const noexcept { return by_offset_.empty(); }
   std::uint64_t total() const noexcept;

@@ -285,7 +285,7 @@ TEST_F(RangedFileTest, TheUncheckedLayerWritesAnywhereInside) {
   const auto raw = file.unchecked();
   EXPECT_EQ(raw.size(), 100U);
   EXPECT_TRUE(raw.write_all_at(10, as_bytes("abc")));
-  EXPECT_EQ(text(std::span(raw.data() + 10, 3)), "abc");
+  EXPECT_EQ(text(std::span(raw.mutable_data() + 10, 3)), "abc");
   EXPECT_EQ(raw.write_at(98, as_bytes("xyz")), 2U);
   EXPECT_EQ(content(98, 2), "xy");
   EXPECT_EQ(raw.write_at(200, as_bytes("xyz")), 0U);

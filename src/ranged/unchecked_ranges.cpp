@@ -20,7 +20,7 @@ Result<void> check_open(const ranged::Core* core, const char* operation) {
 Result<void> UncheckedRanges::write_otherwise(std::uint64_t offset,
                                               std::span<const std::byte> in) const {
   QUIRE_CHECK(check_open(core_, "write"));
-  return core_->unchecked_write(offset, in);
+  return core_->write(offset, in);
 }
 
 std::vector<std::byte> UncheckedRanges::read_slice(std::uint64_t offset,
