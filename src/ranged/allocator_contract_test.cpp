@@ -149,7 +149,9 @@ TYPED_TEST(AllocatorContract, FreeingTheEndMovesTheCursorBack) {
   ASSERT_TRUE(space.free({10, 20}));
   ASSERT_TRUE(space.free({30, 30}));
   EXPECT_EQ(space.next(), 10U);
+  EXPECT_EQ(space.remaining(), 90U);
   EXPECT_EQ(space.allocate(90), (ByteRange{10, 90}));  // old and new space in one piece
+  EXPECT_EQ(code_of(space.allocate(1)), ErrorCode::capacity);
 }
 
 TYPED_TEST(AllocatorContract, RefusesToFreeTwiceOrWhatWasNeverHandedOut) {

@@ -28,7 +28,7 @@ void FreeList::erase(ByOffset::const_iterator place) noexcept {
   by_offset_.erase(place);
 }
 
-ByteRange FreeList::insert(ByteRange range) {
+void FreeList::insert(ByteRange range) {
   const auto before = at_or_before(range.offset);
   const auto after = by_offset_.find(range.end());
   const bool joins_before =
@@ -51,7 +51,6 @@ ByteRange FreeList::insert(ByteRange range) {
     by_offset_.find(whole.offset)->second = whole.length;
   }
   if (after != by_offset_.end()) erase(after);
-  return whole;
 }
 
 void FreeList::remove(ByteRange range) {
@@ -105,6 +104,13 @@ std::optional<ByteRange> FreeList::take_up_to(std::uint64_t length, std::uint64_
 bool FreeList::contains(ByteRange range) const noexcept {
   const auto place = at_or_before(range.offset);
   return place != by_offset_.end() && ByteRange{place->first, place->second}.contains(range);
+}
+
+std::optional<ByteRange> FreeList::ending_at(std::uint64_t offset) const noexcept {
+  if (offset == 0) return std::nullopt;
+  const auto place = at_or_before(offset - 1);
+  if (place == by_offset_.end() || place->first + place->second != offset) return std::nullopt;
+  return ByteRange{place->first, place->second};
 }
 
 bool FreeList::overlaps(ByteRange range) const noexcept {

@@ -19,9 +19,8 @@ namespace quire::ranged {
 // Thread-compatible.
 class FreeList {
  public:
-  // Adds a range, and returns what it has become together with its neighbours.
-  // REQUIRES: not empty, overlaps none.
-  ByteRange insert(ByteRange range);
+  // Adds a range, which becomes one with its neighbours. REQUIRES: not empty, overlaps none.
+  void insert(ByteRange range);
   // Takes out a range. REQUIRES: contains(range), not empty.
   void remove(ByteRange range);
 
@@ -33,13 +32,15 @@ class FreeList {
   // True if all of the range is free.
   bool contains(ByteRange range) const noexcept;
   bool overlaps(ByteRange range) const noexcept;
+  // The free range that ends at `offset`, whole.
+  std::optional<ByteRange> ending_at(std::uint64_t offset) const noexcept;
   std::uint64_t longest() const noexcept {
     return by_length_.empty() ? 0 : by_length_.rbegin()->first;
   }
 
  private:
-  using ByOffset = std::map<std::uint64_t, std::uint64_t>;                // to length
-  using ByLength = std::set<std::pair<std::uint64_t, std::uint64_t>>;     // length, offset
+  using ByOffset = std::map<std::uint64_t, std::uint64_t>;             // to length
+  using ByLength = std::set<std::pair<std::uint64_t, std::uint64_t>>;  // length, offset
 
   // The last range that begins at or before `offset`; end() if there is none.
   ByOffset::const_iterator at_or_before(std::uint64_t offset) const noexcept;

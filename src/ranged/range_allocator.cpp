@@ -174,17 +174,22 @@ Result<void> BasicRangeAllocator<Threading>::free(ByteRange range) {
   if (freed_->list.overlaps(range)) {
     return refuse(ErrorCode::invalid_argument, "free", range, "some of it is free already");
   }
-  const ByteRange whole = freed_->list.insert(range);
-  freed_->count_in(range);
-  while (whole.end() == next) {
-    if (!next_.compare_exchange_weak(next, whole.offset, std::memory_order_acq_rel,
+  // Right before the cursor, which goes back to it, and over what is free before it.
+  const std::optional<ByteRange> before = freed_->list.ending_at(range.offset);
+  const std::uint64_t back = before ? before->offset : range.offset;
+  while (range.end() == next) {
+    if (!next_.compare_exchange_weak(next, back, std::memory_order_acq_rel,
                                      std::memory_order_acquire)) {
       continue;
     }
-    freed_->list.remove(whole);
-    freed_->count_out(whole);
-    break;
+    if (before) {
+      freed_->list.remove(*before);
+      freed_->count_out(*before);
+    }
+    return {};
   }
+  freed_->list.insert(range);
+  freed_->count_in(range);
   return {};
 }
 
