@@ -171,6 +171,7 @@ quire::Result<std::uint64_t> fetch_missing(const quire::ByteSource& source,
 
   Download download(source, *std::move(pieces), request);
   std::vector<std::jthread> connections;
+  connections.reserve(static_cast<std::size_t>(request.connections));
   for (std::uint64_t i = 0; i < request.connections; ++i) {
     connections.emplace_back([&] { download.fetch_pieces(); });
   }

@@ -5,7 +5,8 @@
 namespace quire::base {
 
 std::uint64_t random_u64() {
-  std::random_device device;
+  // Made once a thread: making one asks the processor what it can do, which is slow in a virtual machine.
+  thread_local std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
 }
 

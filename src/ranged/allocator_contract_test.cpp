@@ -217,8 +217,8 @@ TYPED_TEST(AllocatorContract, AgreesWithATableOverRandomHistories) {
       switch (below(5)) {
         case 0:
         case 1: {
-          const auto range =
-              below(2) == 0 ? space.allocate(length, alignment) : space.allocate_up_to(length, alignment);
+          const auto range = below(2) == 0 ? space.allocate(length, alignment)
+                                           : space.allocate_up_to(length, alignment);
           if (!range) break;
           EXPECT_EQ(range->offset % alignment, 0U);
           for (std::uint64_t i = cursor; i < range->offset; ++i) skipped[i] = true;

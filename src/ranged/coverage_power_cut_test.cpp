@@ -21,7 +21,7 @@ using Disk = os::SimulatedFileSystem;
 
 constexpr const char* kPath = "/file";
 constexpr const char* kJournal = "/file.quire-coverage";
-constexpr RangedFileOptions kResume{.resume = true};
+const RangedFileOptions kResume{.resume = true};
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
@@ -202,7 +202,7 @@ class History {
       }
       return os::SimulatedOutcome{};
     });
-    static_cast<void>(RangedAccess::open_or_create(*after, kPath, model_.size, kResume));
+    ignore_error(RangedAccess::open_or_create(*after, kPath, model_.size, kResume));
     after->set_hook(nullptr);
   }
 

@@ -28,8 +28,7 @@ struct NoMutex {
 
 template <class Threading>
 struct FreedRanges {
-  using Mutex =
-      std::conditional_t<std::is_same_v<Threading, ManyThreads>, std::mutex, NoMutex>;
+  using Mutex = std::conditional_t<std::is_same_v<Threading, ManyThreads>, std::mutex, NoMutex>;
   using Number = typename Threading::Number;
 
   // Under the lock; relaxed, for the number stands for itself.
@@ -53,8 +52,7 @@ namespace {
 
 std::unexpected<Error> refuse(ErrorCode code, const char* operation, ByteRange range,
                               std::string detail) {
-  return std::unexpected(
-      Error(code, operation).with_range(range).with_detail(std::move(detail)));
+  return std::unexpected(Error(code, operation).with_range(range).with_detail(std::move(detail)));
 }
 
 }  // namespace
@@ -88,15 +86,15 @@ Result<ByteRange> BasicRangeAllocator<Threading>::take(const char* operation, st
                                                        std::uint64_t alignment) {
   if (most == 0 || !is_alignment(alignment)) {
     return std::unexpected(Error(ErrorCode::invalid_argument, operation)
-                               .with_detail(most == 0 ? "a range has at least one byte"
-                                                      : "the alignment " +
-                                                            std::to_string(alignment) +
-                                                            " is no power of two"));
+                               .with_detail(most == 0
+                                                ? "a range has at least one byte"
+                                                : "the alignment " + std::to_string(alignment) +
+                                                      " is no power of two"));
   }
   if (const auto taken = take_behind_cursor(least, most, alignment)) return *taken;
   const std::lock_guard lock(freed_->mutex);
-  const auto taken = least == most ? freed_->list.take(most, alignment)
-                                   : freed_->list.take_up_to(most, alignment);
+  const auto taken =
+      least == most ? freed_->list.take(most, alignment) : freed_->list.take_up_to(most, alignment);
   if (taken) {
     freed_->count_out(*taken);
     return *taken;
@@ -198,9 +196,9 @@ Result<void> BasicRangeAllocator<Threading>::grow(std::uint64_t size) {
   const std::lock_guard lock(freed_->mutex);
   const std::uint64_t old = size_.load(std::memory_order_relaxed);
   if (size < old) {
-    return std::unexpected(Error(ErrorCode::invalid_argument, "grow")
-                               .with_detail("the space ends at " + std::to_string(old) + ", not " +
-                                            "before"));
+    return std::unexpected(
+        Error(ErrorCode::invalid_argument, "grow")
+            .with_detail("the space ends at " + std::to_string(old) + ", not " + "before"));
   }
   size_.store(size, std::memory_order_release);
   return {};

@@ -47,7 +47,7 @@ class RangedFileTest : public testing::Test {
   using Disk = os::SimulatedFileSystem;
   static constexpr const char* kPath = "/file";
   static constexpr const char* kJournal = "/file.quire-coverage";
-  static constexpr RangedFileOptions kResume{.resume = true};
+  inline static const RangedFileOptions kResume{.resume = true};
 
   RangedFile create(std::uint64_t size, const RangedFileOptions& options = {}) {
     return RangedAccess::create(disk_, kPath, size, options).value();

@@ -20,9 +20,10 @@
 //   3. Rows below `next_row_` are written by nobody but the bulk load that they were granted to, if any,
 //      and by that before their record. A load gives back only rows that no claim holds, and only the
 //      last ones before `next_row_` are taken back.
-//   4. Rows from `used_rows_` on are named by no record that counts and no entry. The row limit of a checkpoint is
-//      `used_rows_`, so rows below it may still be granted and be named by later records: by records that
-//      do not carry their rows, so that recovery never writes other bytes over a row of the checkpoint.
+//   4. Rows from `used_rows_` on are named by no record that counts and no entry. The row limit of a
+//      checkpoint is `used_rows_`, so rows below it may still be granted and be named by later records: by
+//      records that do not carry their rows, so that recovery never writes other bytes over a row of the
+//      checkpoint.
 //   5. While a bulk load lives, the rows file is as long as the rows granted to it reach, is not cut, and
 //      the lock is held, whether the store object is there or not.
 #pragma once

@@ -1,10 +1,11 @@
 // Cuts the power at every call of random histories, recovers, and compares with a model.
 //
 // A history is a sequence of puts, removes, mixed batches, large batches, syncs, checkpoints, reopenings and
-// the steps of bulk loads: claims that are written, committed one by one or together, or dropped. Before each call that the store makes to its file system, the power is cut several times:
-// with nothing unsynced surviving, with everything, and with random subsets of pages, sectors, sizes and
-// names. Each machine that results opens the store, which must hold one of the states that the promises
-// allow; some go on writing, and some have the power cut again at every call of their recovery.
+// the steps of bulk loads: claims that are written, committed one by one or together, or dropped. Before
+// each call that the store makes to its file system, the power is cut several times: with nothing unsynced
+// surviving, with everything, and with random subsets of pages, sectors, sizes and names. Each machine that
+// results opens the store, which must hold one of the states that the promises allow; some go on writing,
+// and some have the power cut again at every call of their recovery.
 //
 // QUIRE_SEED chooses the first history (printed), QUIRE_HISTORIES how many, QUIRE_NIGHTLY=1 many.
 #include <cstdio>
