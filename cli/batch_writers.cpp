@@ -82,12 +82,7 @@ void ManyThreadsWriter::write_run(Outcome<VectorFileReader>& reader, std::uint64
   const std::uint64_t end = std::min(first + run_, batches());
   bool goes_on = true;
   for (std::uint64_t batch = first; goes_on && batch < end; ++batch) {
-    Written written = fail(kFailed, "out of memory");
-    try {
-      written = reader ? write(*reader, batch) : std::unexpected(reader.error());
-    } catch (const std::bad_alloc&) {
-      // It is what `written` says.
-    }
+    Written written = try_to_write(reader, batch);
     goes_on = written.has_value();
     deliver(batch, std::move(written));
   }
@@ -107,6 +102,16 @@ Outcome<VectorFileReader> ManyThreadsWriter::open_reader() const {
                             counted(plan_.rows, "row"), grouped(reader.rows())));
   }
   return reader;
+}
+
+ManyThreadsWriter::Written ManyThreadsWriter::try_to_write(Outcome<VectorFileReader>& reader,
+                                                           std::uint64_t batch) {
+  if (!reader) return std::unexpected(reader.error());
+  try {
+    return write(*reader, batch);
+  } catch (const std::bad_alloc&) {
+    return fail(kFailed, "import: out of memory");
+  }
 }
 
 ManyThreadsWriter::Written ManyThreadsWriter::write(VectorFileReader& reader, std::uint64_t batch) {

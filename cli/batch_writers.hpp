@@ -36,7 +36,7 @@ class BatchWriter {
 
 // Batches of a memory each, put one after the other. Small ones are best here: they go through the store's
 // log, which syncs once for each.
-class OneThreadWriter : public BatchWriter {
+class OneThreadWriter final : public BatchWriter {
  public:
   // Borrows all; `first` is the first batch of `batches`.
   OneThreadWriter(VectorStore& store, RowBatches& batches, std::span<const std::byte> first,
@@ -57,7 +57,7 @@ class OneThreadWriter : public BatchWriter {
 
 // Threads that each read batches of the file by a reader of their own and write them where they stay; this
 // thread commits them in order. They keep near the batch that is committed next.
-class ManyThreadsWriter : public BatchWriter {
+class ManyThreadsWriter final : public BatchWriter {
  public:
   struct Plan {
     std::string file;
@@ -71,6 +71,8 @@ class ManyThreadsWriter : public BatchWriter {
 
   ManyThreadsWriter(Plan plan, BulkLoader loader);
   ~ManyThreadsWriter() override;
+  ManyThreadsWriter(const ManyThreadsWriter&) = delete;
+  ManyThreadsWriter& operator=(const ManyThreadsWriter&) = delete;
 
   // Begins to read and write.
   void start();
@@ -87,6 +89,7 @@ class ManyThreadsWriter : public BatchWriter {
   void write_run(Outcome<VectorFileReader>& reader, std::uint64_t first) QUIRE_EXCLUDES(mutex_);
   void deliver(std::uint64_t batch, Written written) QUIRE_EXCLUDES(mutex_);
   Outcome<VectorFileReader> open_reader() const;
+  Written try_to_write(Outcome<VectorFileReader>& reader, std::uint64_t batch);
   Written write(VectorFileReader& reader, std::uint64_t batch);
   std::uint64_t batches() const { return (plan_.rows - 1) / plan_.batch_rows + 1; }
 
