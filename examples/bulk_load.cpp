@@ -32,6 +32,7 @@ int main() {
     // #region use
     auto loader = store.bulk_load({.expected_rows = 4 * kRows}).value();
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (std::uint64_t thread = 0; thread < 4; ++thread) {
       threads.emplace_back([&loader, thread] {
         std::vector<std::uint64_t> ids(kRows);

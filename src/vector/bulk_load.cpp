@@ -10,6 +10,12 @@
 
 namespace quire::vector {
 
+namespace {
+
+constexpr std::uint64_t kWritebackBytes = std::uint64_t{8} << 20;
+
+}  // namespace
+
 BulkLoad::BulkLoad(std::shared_ptr<StoreCore> core, const BulkLoadOptions& options)
     : core_(std::move(core)),
       block_rows_(std::max<std::uint64_t>(options.block_bytes / core_->identity().stride(), 1)),
@@ -78,8 +84,20 @@ Result<void> ClaimedRows::append(std::span<const std::uint64_t> ids, VectorRef r
   const std::size_t before = operations_.size();
   remember(ids, rows.bytes());
   auto written = load_->row_file().write_granted(rows_.offset + before, rows.bytes());
-  if (!written) operations_.resize(before);
-  return written;
+  if (!written) {
+    operations_.resize(before);
+    return written;
+  }
+  start_writeback();
+  return {};
+}
+
+// The disk works while threads write, and the commit's sync has the rest to wait for.
+void ClaimedRows::start_writeback() {
+  const std::uint64_t waiting = operations_.size() - started_;
+  if (waiting * load_->core().identity().stride() < kWritebackBytes) return;
+  load_->row_file().start_writeback({rows_.offset + started_, waiting});
+  started_ += waiting;
 }
 
 void ClaimedRows::remember(std::span<const std::uint64_t> ids, std::span<const std::byte> rows) {

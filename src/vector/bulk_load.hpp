@@ -64,10 +64,12 @@ class ClaimedRows {
 
  private:
   void remember(std::span<const std::uint64_t> ids, std::span<const std::byte> rows);
+  void start_writeback();
 
   const std::shared_ptr<BulkLoad> load_;
   const ByteRange rows_;  // row numbers
   std::vector<Operation> operations_;
+  std::uint64_t started_ = 0;  // rows whose writing out was started
 };
 
 }  // namespace quire::vector

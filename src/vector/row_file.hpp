@@ -69,6 +69,10 @@ class RowFile {
                                            std::span<const std::byte> rows) const {
     return file_->write_all(offset_of(first_row), rows);
   }
+  // Starts writing rows out and does not wait, so that a later sync has less to do.
+  void start_writeback(ByteRange rows) const {
+    ignore_error(file_->start_writeback({offset_of(rows.offset), rows.length * stride_}));
+  }
   // Reads dense rows. Errors: truncated, io.
   [[nodiscard]] Result<void> read(std::uint64_t first_row, std::span<std::byte> out) const;
   [[nodiscard]] Result<void> sync() { return file_->sync(); }
