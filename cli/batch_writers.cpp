@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
 #include "base/try.hpp"
@@ -41,15 +42,26 @@ ManyThreadsWriter::~ManyThreadsWriter() {
   changed_.notify_all();
 }
 
-void ManyThreadsWriter::start() {
-  for (unsigned i = 0; i < plan_.threads; ++i) threads_.emplace_back([this] { work(); });
+Outcome<> ManyThreadsWriter::start() {
+  threads_.reserve(plan_.threads);
+  try {
+    for (unsigned i = 0; i < plan_.threads; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error& error) {
+    if (threads_.empty()) {
+      return fail(kFailed, fmt::format("import: no thread can be started: {}", error.what()));
+    }
+  }
+  return {};
 }
 
 Outcome<std::uint64_t> ManyThreadsWriter::prepare() {
   const base::MutexLock lock(mutex_);
   if (next_to_store_ == batches()) return 0;
   auto found = written_.find(next_to_store_);
-  for (; found == written_.end(); found = written_.find(next_to_store_)) changed_.wait(mutex_);
+  for (; found == written_.end(); found = written_.find(next_to_store_)) {
+    if (out_of_memory_) return fail(kFailed, "import: out of memory");
+    changed_.wait(mutex_);
+  }
   Written written = std::move(found->second);
   written_.erase(found);
   ++next_to_store_;
@@ -61,7 +73,17 @@ Outcome<std::uint64_t> ManyThreadsWriter::prepare() {
 
 Outcome<> ManyThreadsWriter::store() { return from_store(loader_.commit(std::move(*ready_))); }
 
-void ManyThreadsWriter::work() {
+void ManyThreadsWriter::work() noexcept {
+  try {
+    write_runs();
+  } catch (const std::bad_alloc&) {
+    const base::MutexLock lock(mutex_);
+    out_of_memory_ = true;
+    changed_.notify_all();
+  }
+}
+
+void ManyThreadsWriter::write_runs() {
   auto reader = open_reader();
   while (const auto first = take()) write_run(reader, *first);
 }
@@ -82,10 +104,15 @@ void ManyThreadsWriter::write_run(Outcome<VectorFileReader>& reader, std::uint64
   const std::uint64_t end = std::min(first + run_, batches());
   bool goes_on = true;
   for (std::uint64_t batch = first; goes_on && batch < end; ++batch) {
-    Written written = try_to_write(reader, batch);
+    Written written = reader ? write(*reader, batch) : std::unexpected(reader.error());
     goes_on = written.has_value();
     deliver(batch, std::move(written));
   }
+}
+
+bool ManyThreadsWriter::is_stopped() {
+  const base::MutexLock lock(mutex_);
+  return stopped_;
 }
 
 void ManyThreadsWriter::deliver(std::uint64_t batch, Written written) {
@@ -104,16 +131,6 @@ Outcome<VectorFileReader> ManyThreadsWriter::open_reader() const {
   return reader;
 }
 
-ManyThreadsWriter::Written ManyThreadsWriter::try_to_write(Outcome<VectorFileReader>& reader,
-                                                           std::uint64_t batch) {
-  if (!reader) return std::unexpected(reader.error());
-  try {
-    return write(*reader, batch);
-  } catch (const std::bad_alloc&) {
-    return fail(kFailed, "import: out of memory");
-  }
-}
-
 ManyThreadsWriter::Written ManyThreadsWriter::write(VectorFileReader& reader, std::uint64_t batch) {
   const std::uint64_t first = batch * plan_.batch_rows;
   const std::uint64_t end = first + std::min(plan_.batch_rows, plan_.rows - first);
@@ -123,6 +140,7 @@ ManyThreadsWriter::Written ManyThreadsWriter::write(VectorFileReader& reader, st
   }
   std::vector<std::uint64_t> ids;
   while (reader.position() < end) {
+    if (is_stopped()) return fail(kFailed, "import: stopped");  // and nobody asks for it
     const std::uint64_t id = plan_.first_id + reader.position();
     QUIRE_TRY(const auto block, reader.next(static_cast<std::size_t>(end - reader.position())));
     ids.resize(block.size() / reader.row_bytes());

@@ -74,22 +74,23 @@ class ManyThreadsWriter final : public BatchWriter {
   ManyThreadsWriter(const ManyThreadsWriter&) = delete;
   ManyThreadsWriter& operator=(const ManyThreadsWriter&) = delete;
 
-  // Begins to read and write.
-  void start();
+  // Begins to read and write, with as many threads as the system grants.
+  Outcome<> start();
   Outcome<std::uint64_t> prepare() override QUIRE_EXCLUDES(mutex_);
   Outcome<> store() override;
 
  private:
   using Written = Outcome<BulkRows>;
 
-  void work() QUIRE_EXCLUDES(mutex_);
+  void work() noexcept QUIRE_EXCLUDES(mutex_);
+  void write_runs() QUIRE_EXCLUDES(mutex_);
   // The first of the next run_ batches to write; none when there is no more to do.
   std::optional<std::uint64_t> take() QUIRE_EXCLUDES(mutex_);
   // Writes the batches from `first` on that make a run, up to one that fails.
   void write_run(Outcome<VectorFileReader>& reader, std::uint64_t first) QUIRE_EXCLUDES(mutex_);
   void deliver(std::uint64_t batch, Written written) QUIRE_EXCLUDES(mutex_);
   Outcome<VectorFileReader> open_reader() const;
-  Written try_to_write(Outcome<VectorFileReader>& reader, std::uint64_t batch);
+  bool is_stopped() QUIRE_EXCLUDES(mutex_);
   Written write(VectorFileReader& reader, std::uint64_t batch);
   std::uint64_t batches() const { return (plan_.rows - 1) / plan_.batch_rows + 1; }
 
@@ -104,6 +105,7 @@ class ManyThreadsWriter final : public BatchWriter {
   std::uint64_t next_to_take_ QUIRE_GUARDED_BY(mutex_) = 0;
   std::uint64_t next_to_store_ QUIRE_GUARDED_BY(mutex_) = 0;
   bool stopped_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool out_of_memory_ QUIRE_GUARDED_BY(mutex_) = false;
 
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };

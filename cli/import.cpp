@@ -117,7 +117,7 @@ Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
                               .first_id = arguments.first_id,
                               .threads = threads},
       std::move(loader));
-  writer->start();
+  QUIRE_CHECK(writer->start());
   return writer;
 }
 

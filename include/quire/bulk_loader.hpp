@@ -36,7 +36,7 @@ inline namespace v0 {
 // Move-only. One that was moved from or committed has no rows, and `append` returns `closed`.
 //
 // Dropped without a commit, its vectors are not in the store: the rows that were not written may be
-// claimed again, those that were stay unused until the store is opened again.
+// claimed again, those that were stay unused, at least until the store is opened again.
 class QUIRE_EXPORT BulkRows {
  public:
   BulkRows(BulkRows&&) noexcept;
@@ -82,7 +82,9 @@ class QUIRE_EXPORT BulkLoader {
   // and survive what the store's durability says. Of an id that comes twice the last counts. The rows
   // are spent. Without a row nothing happens.
   // Errors, after which none of the vectors is there and the rows are as before, to be committed again:
-  // as VectorStore::put; mismatch (rows of another store); closed (rows that were spent or moved from).
+  // as VectorStore::put, but that after outcome_unknown, or when memory runs out, they are there or not
+  // once the store is opened again; mismatch (rows of another store); closed (rows that were spent or
+  // moved from).
   [[nodiscard]] Result<void> commit(BulkRows&& rows);
   // The same for all of `rows` together; their order says which vector of an id is the last.
   [[nodiscard]] Result<void> commit(std::span<BulkRows> rows);

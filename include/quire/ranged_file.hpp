@@ -106,7 +106,7 @@ class QUIRE_EXPORT RangedFile {
                                                  const RangedFileOptions& options = {});
   // The same, taking the place of a file that may be there, and that nobody opens for writing meanwhile. Its
   // journal is of no use from then on; with `resume` it may be gone also if this fails. Errors also:
-  // busy (that file is open for writing).
+  // busy (that file is open for writing, and may be read).
   [[nodiscard]] static Result<RangedFile> create_or_replace(const std::string& path,
                                                             std::uint64_t size,
                                                             const RangedFileOptions& options = {});
@@ -202,7 +202,8 @@ class QUIRE_EXPORT RangedFile {
   // After a sync has failed every later one of this file fails with read_only_after_error. This ends
   // that state; without a failure it does nothing. What the failed sync should have written MAY BE LOST:
   // write again, through the ranges, what was written since the last good sync. Receipts from before are
-  // of no use, and the journal takes nothing for written that it did not list. Errors: no_space, io.
+  // of no use, and the journal takes nothing for written that it did not list. Errors: no_space, io,
+  // read_only_after_error (memory ran out at a bad moment: only opening the file anew helps).
   [[nodiscard]] Result<void> reopen_after_error();
 
  private:

@@ -31,17 +31,15 @@ class Core;
 
 inline namespace v0 {
 
-// A value that borrows its file. Thread-safe as far as no two threads touch the same bytes while one of
+// A value that borrows its file: give each thread its own. Thread-safe as far as no two threads touch the same bytes while one of
 // them writes. What writes fails with wrong_mode on a file opened for reading.
 class QUIRE_EXPORT UncheckedRanges {
  public:
-  std::uint64_t size() const noexcept {
-    return size_ == nullptr ? 0 : size_->load(std::memory_order_acquire);
-  }
+  std::uint64_t size() const noexcept { return size_->load(std::memory_order_acquire); }
   // The first byte, in memory; all size() bytes follow it. For writing, nullptr on a file that was opened
   // for reading.
   const std::byte* data() const noexcept { return base_; }
-  std::byte* mutable_data() const noexcept { return is_writable_ ? base_ : nullptr; }
+  std::byte* mutable_data() const noexcept { return writable_size_ == size_ ? base_ : nullptr; }
 
   // Writes as much of `in` as lies before the end of the file, and returns how much that is.
   [[nodiscard]] Result<std::size_t> write_at(std::uint64_t offset,
@@ -56,7 +54,8 @@ class QUIRE_EXPORT UncheckedRanges {
   // go through the system where that is faster, also no_space, truncated, io, read_only_after_error.
   [[nodiscard]] Result<void> write_all_at(std::uint64_t offset,
                                           std::span<const std::byte> in) const {
-    if (!is_writable_ || in.size() >= kLarge || !ByteRange{offset, in.size()}.fits(size())) {
+    const std::uint64_t writable = writable_size_->load(std::memory_order_acquire);
+    if (in.size() >= kLarge || !ByteRange{offset, in.size()}.fits(writable)) [[unlikely]] {
       return write_otherwise(offset, in);
     }
     if (!in.empty()) std::memcpy(base_ + offset, in.data(), in.size());
@@ -97,10 +96,13 @@ class QUIRE_EXPORT UncheckedRanges {
   }
   Result<void> write_otherwise(std::uint64_t offset, std::span<const std::byte> in) const;
 
+  static inline const std::atomic<std::uint64_t> kNoBytes = 0;
+
   ranged::Core* core_ = nullptr;
   std::byte* base_ = nullptr;
-  const std::atomic<std::uint64_t>* size_ = nullptr;
-  bool is_writable_ = false;
+  const std::atomic<std::uint64_t>* size_ = &kNoBytes;
+  // The same, or of a file that was opened for reading kNoBytes: one look tells both.
+  const std::atomic<std::uint64_t>* writable_size_ = &kNoBytes;
 };
 
 }  // namespace v0

@@ -117,8 +117,7 @@ struct BulkLoadOptions {
   // Rows that will be claimed, if it is known: the first claim takes disk space for all of them.
   std::uint64_t expected_rows = 0;
   // Disk space is taken for so many bytes of rows at once, or for one claim if that is more. What is not
-  // used goes back when the load ends, unless other writes have gone behind it; else when the store is
-  // closed or opened again.
+  // used goes back when the last load ends, unless other writes have gone behind it.
   std::uint64_t block_bytes = std::uint64_t{64} << 20;
 };
 

@@ -81,7 +81,8 @@ class File {
   [[nodiscard]] virtual Result<FileInfo> info() = 0;
   [[nodiscard]] virtual Result<SpaceInfo> space() = 0;
   // Gives disk space to the range, zeros where nothing was written, and makes the file at least
-  // that long. Errors: no_space (nothing changed), unsupported (this file system cannot).
+  // that long. Errors: no_space (a part may be allocated, and the file longer: truncate gives it back),
+  // unsupported (this file system cannot).
   [[nodiscard]] virtual Result<void> allocate(ByteRange range) = 0;
   // Cuts the file, or lengthens it by a hole.
   [[nodiscard]] virtual Result<void> truncate(std::uint64_t size) = 0;

@@ -1,7 +1,9 @@
 #include "ranged/core.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@ using mapped::Factory;
 
 constexpr int kOpenAttempts = 16;
 constexpr int kReaderAttempts = 8;
+constexpr std::chrono::milliseconds kBetweenLooks{2};
 // A sync of more pieces than this, apart from each other, syncs the whole file.
 constexpr std::size_t kMostSyncsOfPieces = 8;
 
@@ -201,7 +204,10 @@ Result<std::shared_ptr<Core>> Core::with_journal(os::FileSystem& file_system, Ma
   // To a reader, what a writer does meanwhile may look like damage.
   for (int i = 0; i < kReaderAttempts && !writes && !journal; ++i) {
     const ErrorCode code = journal.error().code();
-    if (code != ErrorCode::changed && code != ErrorCode::corrupt) break;
+    if (code != ErrorCode::changed && code != ErrorCode::corrupt && code != ErrorCode::truncated) {
+      break;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
     QUIRE_CHECK(file.refresh());
     journal = open();
   }
@@ -362,7 +368,7 @@ Result<void> Core::check_whole() {
 Result<void> Core::reopen_after_error() {
   const os::File& file = Factory::backing(file_)->file();
   const bool has_failed = Factory::backing(file_)->sync_failed() || file.sync_has_failed() ||
-                          (coverage_ && coverage_->journal().sync_has_failed());
+                          (coverage_ && coverage_->journal().has_failed());
   if (!has_failed) return {};
   number_.store(next_number(), std::memory_order_relaxed);
   if (coverage_) QUIRE_CHECK(coverage_->forget_failure());
@@ -374,7 +380,7 @@ UncheckedRanges Core::unchecked() noexcept {
   ranges.core_ = this;
   ranges.base_ = Factory::backing(file_)->base();
   ranges.size_ = &Factory::backing(file_)->size();
-  ranges.is_writable_ = data_ != nullptr;
+  if (data_ != nullptr) ranges.writable_size_ = ranges.size_;
   return ranges;
 }
 

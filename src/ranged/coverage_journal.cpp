@@ -153,19 +153,24 @@ std::unexpected<Error> CoverageJournal::unusable() const {
 
 Result<void> CoverageJournal::check_usable() const {
   const base::MutexLock lock(mutex_);
-  if (unusable_) return unusable();
+  if (end_is_unsure_ || given_up_) return unusable();
   return {};
 }
 
 void CoverageJournal::give_up() noexcept {
   const base::MutexLock lock(mutex_);
-  unusable_ = true;
+  given_up_ = true;
+}
+
+bool CoverageJournal::has_failed() const {
+  const base::MutexLock lock(mutex_);
+  return end_is_unsure_ || given_up_ || file_->sync_has_failed();
 }
 
 Result<void> CoverageJournal::append(std::span<const JournalRecord> records) {
   if (records.empty()) return {};
   const base::MutexLock lock(mutex_);
-  if (unusable_) return unusable();
+  if (end_is_unsure_ || given_up_) return unusable();
   std::vector<std::byte> bytes;
   bytes.reserve(records.size() * kJournalRecordBytes);
   std::uint64_t number = records_;
@@ -176,21 +181,22 @@ Result<void> CoverageJournal::append(std::span<const JournalRecord> records) {
     ++number;
   }
   not_durable_.reserve(not_durable_.size() + bytes.size());
+  end_is_unsure_ = true;
   if (auto appended = file_->write_all(offset_of(records_), bytes); !appended) {
-    unusable_ = !take_back_failed_append();
+    if (cut_behind_end() && file_->sync()) end_is_unsure_ = false;
     return appended;
   }
+  end_is_unsure_ = false;
   not_durable_.insert(not_durable_.end(), bytes.begin(), bytes.end());
   records_ = number;
   write_zeros_ahead();
   return {};
 }
 
-// Some of it may be there, and would count once a record stands before it.
-Result<void> CoverageJournal::take_back_failed_append() {
+// What a failed append left there would count once a record stands before it.
+Result<void> CoverageJournal::cut_behind_end() {
   zeroed_until_ = offset_of(records_);
-  QUIRE_CHECK(file_->truncate(zeroed_until_));
-  return file_->sync();
+  return file_->truncate(zeroed_until_);
 }
 
 // Only for speed: a sync need not write a new size then. Without room, records extend the file.
@@ -206,7 +212,7 @@ Result<void> CoverageJournal::sync() {
   std::uint64_t appended = 0;
   {
     const base::MutexLock lock(mutex_);
-    if (unusable_) return unusable();
+    if (end_is_unsure_ || given_up_) return unusable();
     if (durable_ == records_) return {};
     appended = records_;
   }
@@ -218,11 +224,16 @@ Result<void> CoverageJournal::sync() {
   return {};
 }
 
-Result<void> CoverageJournal::recover_from_sync_failure() {
+Result<void> CoverageJournal::recover() {
   const base::MutexLock lock(mutex_);
-  if (unusable_) return unusable();
+  if (given_up_) return unusable();
   QUIRE_CHECK(file_->write_all(offset_of(durable_), not_durable_));
+  QUIRE_CHECK(cut_behind_end());
   file_->forget_sync_failure();
+  QUIRE_CHECK(file_->sync());
+  durable_ = records_;
+  not_durable_.clear();
+  end_is_unsure_ = false;
   return {};
 }
 

@@ -4,8 +4,8 @@
 //   1. The records [0, durable_) are on stable storage. Those from durable_ to records_ are kept in
 //      memory too, as long as they may have to be written once more: a sync that fails may have lost
 //      them while the system takes their pages for clean.
-//   2. Nothing lies behind the record records_ - 1 that could be taken for a record: what a failed append
-//      left is cut off, or nothing is appended any more.
+//   2. Nothing lies behind the record records_ - 1 that could be taken for a record, unless
+//      end_is_unsure_: what a failed append left is cut off first, and that is synced.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ class CoverageJournal {
                   std::uint64_t records) noexcept;
 
   // Adds records; a later sync makes them durable. On an error none counts. Errors: no_space, io,
-  // read_only_after_error (an earlier append could not be taken back).
+  // read_only_after_error (an earlier append could not be taken back; or give_up).
   [[nodiscard]] Result<void> append(std::span<const JournalRecord> records) QUIRE_EXCLUDES(mutex_);
   // Returns when all that was appended before is durable. Errors: no_space, io, read_only_after_error.
   [[nodiscard]] Result<void> sync() QUIRE_EXCLUDES(mutex_, sync_mutex_);
@@ -64,9 +64,11 @@ class CoverageJournal {
   void give_up() noexcept QUIRE_EXCLUDES(mutex_);
   // Errors: read_only_after_error (see append and give_up).
   [[nodiscard]] Result<void> check_usable() const QUIRE_EXCLUDES(mutex_);
-  // Allows syncing again after a failure: writes what it may have lost once more. Errors: no_space, io.
-  [[nodiscard]] Result<void> recover_from_sync_failure() QUIRE_EXCLUDES(mutex_);
-  bool sync_has_failed() const { return file_->sync_has_failed(); }
+  // Goes on after a failure: writes what a sync may have lost once more, cuts off what an append left, and
+  // syncs. REQUIRES: nothing else runs. Errors: no_space, io, read_only_after_error (after give_up).
+  [[nodiscard]] Result<void> recover() QUIRE_EXCLUDES(mutex_);
+  // True if a sync failed, or an append that could not be taken back, or it was given up.
+  bool has_failed() const QUIRE_EXCLUDES(mutex_);
   // Takes the name away, durably. Errors: changed (another file has that name now), io.
   [[nodiscard]] Result<void> remove(os::FileSystem& file_system);
 
@@ -74,7 +76,7 @@ class CoverageJournal {
   static Result<std::unique_ptr<os::File>> open_locked(os::FileSystem& file_system,
                                                        const std::string& path, bool may_create);
   Result<void> settle_end(std::uint64_t durable) QUIRE_EXCLUDES(mutex_);
-  Result<void> take_back_failed_append() QUIRE_REQUIRES(mutex_);
+  Result<void> cut_behind_end() QUIRE_REQUIRES(mutex_);
   void write_zeros_ahead() QUIRE_REQUIRES(mutex_);
   std::unexpected<Error> unusable() const;
   static std::uint64_t offset_of(std::uint64_t record) noexcept {
@@ -89,7 +91,8 @@ class CoverageJournal {
   std::uint64_t durable_ QUIRE_GUARDED_BY(mutex_);
   std::vector<std::byte> not_durable_ QUIRE_GUARDED_BY(mutex_);  // records from durable_ on
   std::uint64_t zeroed_until_ QUIRE_GUARDED_BY(mutex_);          // end of the file
-  bool unusable_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool end_is_unsure_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool given_up_ QUIRE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace quire::ranged

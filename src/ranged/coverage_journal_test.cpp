@@ -317,10 +317,10 @@ TEST_F(CoverageJournalTest, WhatAFailedSyncMayHaveLostIsWrittenAgain) {
   ASSERT_TRUE(journal->append(std::span(&record, 1)));
   fail_next("sync", EIO, kJournal);
   EXPECT_EQ(code_of(journal->sync()), ErrorCode::io);
-  EXPECT_TRUE(journal->sync_has_failed());
+  EXPECT_TRUE(journal->has_failed());
   put(4096, std::array<std::byte, 32>{});  // as if the page had been dropped
-  ASSERT_TRUE(journal->recover_from_sync_failure());
-  ASSERT_TRUE(journal->sync());
+  ASSERT_TRUE(journal->recover());
+  EXPECT_FALSE(journal->has_failed());
   const auto after = disk_.power_cut(os::Survivors::none, random_);
   ASSERT_TRUE(open(*after));
   EXPECT_EQ(written(), "0+10");
@@ -361,6 +361,10 @@ TEST_F(CoverageJournalTest, IsNotUsedOnceAnAppendCannotBeTakenBack) {
   EXPECT_EQ(code_of(journal->check_usable()), ErrorCode::read_only_after_error);
   EXPECT_EQ(code_of(journal->append(std::span(&record, 1))), ErrorCode::read_only_after_error);
   EXPECT_EQ(code_of(journal->sync()), ErrorCode::read_only_after_error);
+  EXPECT_TRUE(journal->has_failed());
+  ASSERT_TRUE(journal->recover());
+  ASSERT_TRUE(journal->append(std::span(&record, 1)));
+  ASSERT_TRUE(journal->sync());
 }
 
 TEST_F(CoverageJournalTest, DoesNotTakeThePlaceOfAnotherKindOfFile) {

@@ -82,7 +82,7 @@ Result<void> CoverageTracker::announce_growth(std::uint64_t size, std::uint64_t 
 Result<void> CoverageTracker::forget_failure() {
   const base::MutexLock lock(mutex_);
   noted_.clear();
-  return journal_->recover_from_sync_failure();
+  return journal_->recover();
 }
 
 Result<Coverage> CoverageTracker::coverage(std::uint64_t size) {

@@ -81,13 +81,9 @@ Result<void> ClaimedRows::append(std::span<const std::uint64_t> ids, VectorRef r
                                             std::to_string(left) + " of the " +
                                             std::to_string(rows_.length) + " claimed are left"));
   }
-  const std::size_t before = operations_.size();
+  make_room(ids.size());
+  QUIRE_CHECK(load_->row_file().write_granted(rows_.offset + operations_.size(), rows.bytes()));
   remember(ids, rows.bytes());
-  auto written = load_->row_file().write_granted(rows_.offset + before, rows.bytes());
-  if (!written) {
-    operations_.resize(before);
-    return written;
-  }
   start_writeback();
   return {};
 }
@@ -100,14 +96,17 @@ void ClaimedRows::start_writeback() {
   started_ += waiting;
 }
 
+// Before the rows are written, so that remembering them cannot fail.
+void ClaimedRows::make_room(std::size_t rows) {
+  const std::size_t before = operations_.size();
+  const std::size_t needed = before + rows;
+  if (needed <= operations_.capacity()) return;
+  operations_.reserve(static_cast<std::size_t>(
+      std::min<std::uint64_t>(rows_.length, std::max(needed, 2 * before))));
+}
+
 void ClaimedRows::remember(std::span<const std::uint64_t> ids, std::span<const std::byte> rows) {
   const std::size_t before = operations_.size();
-  const std::size_t needed = before + ids.size();
-  if (needed > operations_.capacity()) {
-    // All the memory first: what follows cannot fail half way.
-    operations_.reserve(static_cast<std::size_t>(
-        std::min<std::uint64_t>(rows_.length, std::max(needed, 2 * before))));
-  }
   const auto stride = static_cast<std::size_t>(load_->core().identity().stride());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     operations_.push_back({.kind = OperationKind::put,

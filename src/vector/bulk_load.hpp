@@ -63,6 +63,7 @@ class ClaimedRows {
   std::span<const Operation> operations() const noexcept { return operations_; }
 
  private:
+  void make_room(std::size_t rows);
   void remember(std::span<const std::uint64_t> ids, std::span<const std::byte> rows);
   void start_writeback();
 

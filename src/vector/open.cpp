@@ -218,6 +218,8 @@ Result<void> StoreCore::recover(LogSet logs) {
 
   rows_->forget_sync_failure();
   slots_->forget_sync_failure();
+  // Space that was taken for rows nobody committed, before the log and the checkpoint need some.
+  ignore_error(rows_->trim(used_rows_));
   if (outcome.log_is_empty) {
     QUIRE_TRY(log_,
               LogWriter::open_empty(file_system_, directory_, identity_, manifest_.first_log));

@@ -91,7 +91,11 @@ Result<std::unique_ptr<RowFile>> RowFile::open(os::FileSystem& file_system,
 void RowFile::allocate_ahead(std::uint64_t end) {
   const std::uint64_t ahead = std::clamp(end / 4, kLeastAhead, kMostAhead);
   // Only for speed: if there is no room ahead, or no fallocate, the write itself decides.
-  if (auto allocated = file_->allocate({size_, end + ahead - size_})) size_ = end + ahead;
+  if (file_->allocate({size_, end + ahead - size_})) {
+    size_ = end + ahead;
+  } else {
+    ignore_error(file_->truncate(size_));  // what it got before the disk was full
+  }
 }
 
 Result<void> RowFile::write(std::uint64_t first_row, std::span<const std::byte> rows) {
@@ -110,7 +114,12 @@ Result<void> RowFile::reserve(std::uint64_t row_limit) {
   if (!reserved && reserved.error().code() == ErrorCode::unsupported) {
     reserved = file_->truncate(end);
   }
-  if (reserved) size_ = end;
+  if (reserved) {
+    size_ = end;
+  } else {
+    // What it got before the disk was full: the log and the checkpoint need it.
+    ignore_error(file_->truncate(size_));
+  }
   return reserved;
 }
 

@@ -62,7 +62,7 @@ class RowFile {
   // Writes dense rows from `first_row` on, allocating ahead. Errors: no_space, io.
   [[nodiscard]] Result<void> write(std::uint64_t first_row, std::span<const std::byte> rows);
   // Makes the file long enough for rows below `row_limit`, with disk space where the file system can.
-  // Errors: no_space (nothing changed), io.
+  // Errors, nothing being changed: no_space, capacity (too large for this file system), io.
   [[nodiscard]] Result<void> reserve(std::uint64_t row_limit);
   // Writes dense rows that were reserved. Errors: no_space, io.
   [[nodiscard]] Result<void> write_granted(std::uint64_t first_row,

@@ -140,7 +140,9 @@ Result<ByteRange> StoreCore::grant_rows(std::uint64_t least, std::uint64_t wante
   if (least > left) return std::unexpected(no_more_rows("claim", directory_));
   std::uint64_t count = std::min(wanted, left);
   auto reserved = rows_->reserve(next_row_ + count);
-  if (!reserved && reserved.error().code() == ErrorCode::no_space && count > least) {
+  const bool is_too_much = !reserved && (reserved.error().code() == ErrorCode::no_space ||
+                                         reserved.error().code() == ErrorCode::capacity);
+  if (is_too_much && count > least) {
     count = least;
     reserved = rows_->reserve(next_row_ + count);
   }
@@ -163,6 +165,8 @@ void StoreCore::end_bulk_load(ByteRange unused) noexcept {
   const base::MutexLock lock(write_mutex_);
   --bulk_loads_;
   if (unused.end() == next_row_) next_row_ = unused.offset;
+  // Nobody writes granted rows any more: the space of those that were not used goes back.
+  if (bulk_loads_ == 0 && check_writable()) ignore_error(rows_->trim(next_row_));
 }
 
 Result<void> StoreCore::finish_batch(std::span<const Operation> operations,
