@@ -90,6 +90,15 @@ class SimulatedFile final : public File {
     const std::lock_guard lock(state_->mutex);
     const std::uint64_t before = inode_->size();
     if (range.end() > before && !state_->has_room(range.end() - before)) {
+      // As Linux does, it keeps what it got until then.
+      std::uint64_t more = (range.end() - before) / 2;
+      while (more > 0 && !state_->has_room(more)) more /= 2;
+      if (more > 0) {
+        require(::fallocate(inode_->descriptor, 0, static_cast<off_t>(before),
+                            static_cast<off_t>(more)) == 0,
+                "fallocate");
+        note_change(before);
+      }
       return simulated_failure("allocate", ENOSPC, path(), range);
     }
     require(::fallocate(inode_->descriptor, 0, static_cast<off_t>(range.offset),
