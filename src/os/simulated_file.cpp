@@ -90,9 +90,11 @@ class SimulatedFile final : public File {
     const std::lock_guard lock(state_->mutex);
     const std::uint64_t before = inode_->size();
     if (range.end() > before && !state_->has_room(range.end() - before)) {
-      // As Linux does, it keeps what it got until then.
-      std::uint64_t more = (range.end() - before) / 2;
-      while (more > 0 && !state_->has_room(more)) more /= 2;
+      // As Linux does, it keeps what it got until then: all there was.
+      std::uint64_t more = 0;
+      for (std::uint64_t step = range.end() - before; step > 0; step /= 2) {
+        if (state_->has_room(more + step)) more += step;
+      }
       if (more > 0) {
         require(::fallocate(inode_->descriptor, 0, static_cast<off_t>(before),
                             static_cast<off_t>(more)) == 0,
