@@ -71,8 +71,9 @@ class Core : public std::enable_shared_from_this<Core> {
   [[nodiscard]] Result<void> sync_all();
   [[nodiscard]] Result<void> start_writeback(const WriteReceipt& receipt);
   [[nodiscard]] Result<Coverage> coverage();
-  // Removes the journal of a file whose bytes are all written.
+  // Errors: truncated (bytes are missing), wrong_mode, those of the journal.
   [[nodiscard]] Result<void> check_whole();
+  // REQUIRES: is_resumed().
   [[nodiscard]] Result<void> remove_journal() { return coverage_->journal().remove(file_system_); }
   [[nodiscard]] Result<void> reopen_after_error();
 

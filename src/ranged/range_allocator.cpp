@@ -198,7 +198,7 @@ Result<void> BasicRangeAllocator<Threading>::grow(std::uint64_t size) {
   if (size < old) {
     return std::unexpected(
         Error(ErrorCode::invalid_argument, "grow")
-            .with_detail("the space ends at " + std::to_string(old) + ", not " + "before"));
+            .with_detail("the space ends at " + std::to_string(old) + ", not before"));
   }
   size_.store(size, std::memory_order_release);
   return {};
