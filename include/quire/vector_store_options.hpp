@@ -1,0 +1,58 @@
+// How a VectorStore is made, opened and loaded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "quire/element_type.hpp"
+#include "quire/export.hpp"
+
+namespace quire {
+inline namespace v0 {
+
+// What a write that has returned survives. Chosen when a store is made, and kept in it.
+enum class Durability : std::uint8_t {
+  power_loss = 1,       // the machine losing power
+  process_crash = 2,    // the process dying; power loss only after sync()
+  checkpoint_only = 3,  // nothing, until sync(), checkpoint() or close()
+};
+// "power_loss", "process_crash", "checkpoint_only".
+[[nodiscard]] QUIRE_EXPORT std::string_view to_string(Durability durability) noexcept;
+[[nodiscard]] QUIRE_EXPORT std::optional<Durability> durability_from_string(
+    std::string_view name) noexcept;
+
+// Limits of the format.
+inline constexpr std::uint32_t kMaxDimension = 65'536;
+inline constexpr std::uint64_t kMaxRows = std::uint64_t{1} << 40;
+
+// What a new store is. The first three are kept in its files.
+struct VectorStoreOptions {
+  std::uint32_t dimension = 0;  // elements of a vector, 1 to kMaxDimension
+  ElementType element_type = ElementType::f32;
+  Durability durability = Durability::power_loss;
+};
+
+// How to open a store. What is given must equal what the store was made with, else `mismatch`.
+struct OpenStoreOptions {
+  std::optional<std::uint32_t> dimension = {};
+  std::optional<ElementType> element_type = {};
+  std::optional<Durability> durability = {};
+  // A write checkpoints when the log has grown to this many bytes.
+  std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
+  // A batch with at least this many bytes of vectors goes to the rows file at once instead of through
+  // the log: two syncs instead of one, but no byte is written twice.
+  std::uint64_t direct_batch_bytes = std::uint64_t{1} << 20;
+};
+
+// How to load by many threads; see quire/bulk_loader.hpp.
+struct BulkLoadOptions {
+  // Rows that will be claimed, if it is known: the first claim takes disk space for all of them.
+  std::uint64_t expected_rows = 0;
+  // Disk space is taken for so many bytes of rows at once, or for one claim if that is more. What is not
+  // used goes back when the last load ends, unless other writes have gone behind it.
+  std::uint64_t block_bytes = std::uint64_t{64} << 20;
+};
+
+}  // namespace v0
+}  // namespace quire
