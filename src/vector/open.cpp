@@ -58,8 +58,12 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       options_(options),
       identity_(manifest.identity),
       durability_(manifest.durability),
+      spares_(file_system, directory_),
       manifest_(manifest),
-      checkpoint_at_(options.checkpoint_log_bytes) {}
+      checkpoint_at_(options.checkpoint_log_bytes),
+      compact_at_dead_rows_(least_dead_rows()) {}
+
+StoreCore::~StoreCore() { background_.stop(); }
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
@@ -104,6 +108,7 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
     os::FileSystem& file_system, const std::string& directory, StoreMode mode,
     const OpenStoreOptions& options, const Manifest& manifest, std::unique_ptr<os::File> lock) {
   std::unique_ptr<StoreCore> core(new StoreCore(file_system, directory, mode, options, manifest));
+  const base::MutexLock upkeep(core->upkeep_mutex_);
   const base::MutexLock hold(core->write_mutex_);
   core->lock_ = std::move(lock);
   QUIRE_CHECK(core->load());
@@ -131,6 +136,7 @@ Result<void> StoreCore::load_slots() {
     damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
     return false;
   };
+  Catalog& catalog = *catalog_;
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
@@ -141,7 +147,7 @@ Result<void> StoreCore::load_slots() {
     }
     last_lsn = entry.lsn;
     ++index;
-    catalog_->apply(entry);
+    catalog.apply(entry);
     return true;
   };
   QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
@@ -204,6 +210,8 @@ Result<void> StoreCore::sync_names() {
 
 Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(sync_names());
+  remove_leftovers();  // before recovery needs space
+  spares_.adopt();
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
@@ -220,18 +228,28 @@ Result<void> StoreCore::recover(LogSet logs) {
   slots_->forget_sync_failure();
   // Space that was taken for rows nobody committed, before the log and the checkpoint need some.
   ignore_error(rows_->trim(used_rows_));
+  const std::uint64_t entries = catalog_->versions().size();
+  QUIRE_CHECK(slots_->reserve(entries));
   if (outcome.log_is_empty) {
     QUIRE_TRY(log_,
               LogWriter::open_empty(file_system_, directory_, identity_, manifest_.first_log));
   } else {
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
-                                      lsn_ + 1));
-    QUIRE_CHECK(checkpoint_locked());
+                                      lsn_ + 1, spares_.take()));
+    QUIRE_CHECK(rows_->sync());
+    QUIRE_CHECK(slots_->append(*catalog_, manifest_.slot_count, entries));
+    QUIRE_TRY(const auto next, begin_checkpoint());
+    if (next) {
+      QUIRE_CHECK(replace_manifest(file_system_, directory_, *next));
+      const std::uint64_t first_log = manifest_.first_log;
+      adopt_manifest(*next);
+      remove_logs(first_log, next->first_log);
+    }
   }
   durable_lsn_ = lsn_;
-  remove_leftovers();
   QUIRE_TRY(auto map, rows_->map(next_row_));
-  publish(std::move(map));
+  stage_view(std::move(map));
+  publish();
   return {};
 }
 
@@ -241,8 +259,10 @@ void StoreCore::remove_leftovers() {
   if (!names) return;
   for (const std::string& name : *names) {
     std::uint64_t number = 0;
-    const bool old_log = parse_log_name(name, number) && number < manifest_.first_log;
-    if (!old_log && name != kManifestTemporaryName) continue;
+    const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;
+    const bool is_of_another_generation =
+        parse_generation_name(name, number) && number != manifest_.generation;
+    if (!is_old_log && !is_of_another_generation && name != kManifestTemporaryName) continue;
     if (file_system_.remove(os::join_path(directory_, name))) {
       recovery_.removed_files.push_back(name);
     }
@@ -266,7 +286,8 @@ Result<void> StoreCore::load_read_only(LogSet logs) {
 
   if (carried.empty()) {
     QUIRE_TRY(auto map, rows_->map(next_row_));
-    publish(std::move(map));
+    stage_view(std::move(map));
+    publish();
     return {};
   }
   QUIRE_TRY(auto map, rows_->map_private(next_row_));
@@ -279,7 +300,8 @@ Result<void> StoreCore::load_read_only(LogSet logs) {
       at += stride;
     }
   }
-  publish(std::move(map));
+  stage_view(std::move(map));
+  publish();
   return {};
 }
 
