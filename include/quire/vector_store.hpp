@@ -75,9 +75,9 @@ class QUIRE_EXPORT VectorStore {
       const std::filesystem::path& directory, const VectorStoreOptions& options,
       const OpenStoreOptions& open_options = {});
 
-  // Opens for reading: everything committed until now, in private memory where the files lack it. Takes
-  // no lock and writes nothing, so it works beside a writer and on read-only media. Writes return
-  // wrong_mode. Errors: as open, without busy and no_space.
+  // Opens for reading: everything committed until now, and more with each refresh(). Writes nothing, so it works
+  // beside a writer, which it does not hold up, and on read-only media. Writes return wrong_mode. Errors: as open, without
+  // busy and no_space.
   [[nodiscard]] static Result<VectorStore> open_read_only(const std::filesystem::path& directory,
                                                           const OpenStoreOptions& options = {});
 
@@ -138,7 +138,14 @@ class QUIRE_EXPORT VectorStore {
     return elements;
   }
 
-  // The store as it is now: every write that returned before is in it.
+  // Lets a store that was opened read-only show what was committed since: what its writer has acknowledged, or, if it
+  // has no writer, everything. False if there is nothing new. Views made before stay as they are. Costs what is new;
+  // after a compaction, or when it has missed a whole log, as much as opening. Errors: as open_read_only, and
+  // changed (another store has taken the directory); what was shown before goes on being shown.
+  [[nodiscard]] Result<bool> refresh();
+
+  // The store as it is now: every write that returned before is in it, and of a read-only one all up to the last
+  // refresh().
   [[nodiscard]] ReadView view() const;
 
   // Raises everything written before to power_loss durability. Errors: outcome_unknown,

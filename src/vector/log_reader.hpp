@@ -28,6 +28,8 @@ class LogReader {
 
   // Decodes the record at position() without moving on; false if there is no valid one.
   [[nodiscard]] Result<bool> peek(Record& record);
+  // Goes on at `position`, where a record of this log ended before.
+  void seek(std::uint64_t position) noexcept { position_ = position; }
   // Moves past a record that peek returned.
   void advance(const Record& record) noexcept { position_ += record.length; }
 

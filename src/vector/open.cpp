@@ -2,11 +2,10 @@
 // docs/formats/vector-store.md, "Creating" and "Opening".
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/try.hpp"
+#include "vector/control_page.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_builder.hpp"
 #include "vector/store_core.hpp"
@@ -74,34 +73,11 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
     return open_reader(file_system, directory, options, manifest);
   }
   QUIRE_TRY(auto lock, take_writer_lock(file_system, directory));
+  // Readers are told nothing until it is known what there is.
+  QUIRE_CHECK(clear_control_page(*lock));
   // The last writer may have changed it before the lock was ours.
   QUIRE_TRY(manifest, read_manifest(file_system, directory));
   return open_with(file_system, directory, mode, options, manifest, std::move(lock));
-}
-
-// A reader beside a writer may find a file gone, or half a record, because the writer moved on. It looks
-// again as long as the manifest changes, and believes in damage when it sees the same store damaged again
-// and again.
-Result<std::unique_ptr<StoreCore>> StoreCore::open_reader(os::FileSystem& file_system,
-                                                          const std::string& directory,
-                                                          const OpenStoreOptions& options,
-                                                          Manifest manifest) {
-  constexpr int kLooksAtOneManifest = 5;
-  constexpr int kLooks = 1000;
-  int looks_at_this = 0;
-  for (int look = 1;; ++look) {
-    auto opened =
-        open_with(file_system, directory, StoreMode::read_only, options, manifest, nullptr);
-    if (opened || look == kLooks) return opened;
-    const ErrorCode code = opened.error().code();
-    const bool may_be_a_race =
-        code == ErrorCode::corrupt || code == ErrorCode::truncated || code == ErrorCode::not_found;
-    if (!may_be_a_race || ++looks_at_this == kLooksAtOneManifest) return opened;
-    std::this_thread::sleep_for(std::chrono::milliseconds(looks_at_this));
-    QUIRE_TRY(Manifest now, read_manifest(file_system, directory));
-    if (now != manifest) looks_at_this = 0;
-    manifest = now;
-  }
 }
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
@@ -118,13 +94,18 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
 Result<void> StoreCore::load() {
   const bool writes = mode_ == StoreMode::read_write;
   const os::OpenMode mode = writes ? os::OpenMode::read_write : os::OpenMode::read;
+  ReplayBounds bounds;
+  if (!writes) {
+    QUIRE_TRY(bounds, bounds_of_writer());
+  }
   // First, before the long work: a writer beside a reader may remove their names at any time.
   QUIRE_TRY(LogSet logs, open_logs(file_system_, directory_, manifest_));
   QUIRE_TRY(rows_, RowFile::open(file_system_, directory_, manifest_, mode));
+  if (!writes) QUIRE_CHECK(keep_rows_whole());
   QUIRE_TRY(slots_, SlotFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_CHECK(load_slots());
   next_row_ = used_rows_ = manifest_.row_limit;
-  return writes ? recover(std::move(logs)) : load_read_only(std::move(logs));
+  return writes ? recover(std::move(logs)) : load_read_only(std::move(logs), bounds);
 }
 
 Result<void> StoreCore::load_slots() {
@@ -267,42 +248,6 @@ void StoreCore::remove_leftovers() {
       recovery_.removed_files.push_back(name);
     }
   }
-}
-
-Result<void> StoreCore::load_read_only(LogSet logs) {
-  std::vector<ReplayedBatch> carried;
-  QUIRE_TRY(ReplayOutcome outcome,
-            replay_logs(std::move(logs), manifest_, *rows_,
-                        [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
-                          apply(batch);
-                          if (batch.carries_rows) carried.push_back(batch);
-                          return Result<void>();
-                        }));
-  lsn_ = durable_lsn_ = outcome.last_lsn;
-  replayed_log_bytes_ = outcome.log_bytes;
-  recovery_.replayed_batches = outcome.batches;
-  recovery_.dropped_bytes = outcome.dropped_bytes;
-  recovery_.dropped_from = std::move(outcome.dropped_from);
-
-  if (carried.empty()) {
-    QUIRE_TRY(auto map, rows_->map(next_row_));
-    stage_view(std::move(map));
-    publish();
-    return {};
-  }
-  QUIRE_TRY(auto map, rows_->map_private(next_row_));
-  const auto stride = static_cast<std::size_t>(identity_.stride());
-  for (const ReplayedBatch& batch : carried) {
-    std::size_t at = 0;
-    for (const Operation& operation : batch.operations) {
-      if (operation.kind != OperationKind::put) continue;
-      QUIRE_CHECK(map->patch(operation.row, std::span(batch.carried_rows).subspan(at, stride)));
-      at += stride;
-    }
-  }
-  stage_view(std::move(map));
-  publish();
-  return {};
 }
 
 }  // namespace quire::vector

@@ -123,6 +123,8 @@ class StoreCore {
   [[nodiscard]] Result<CompactionReport> compact(const ProgressCallback& progress)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<void> reserve(std::uint64_t rows) QUIRE_EXCLUDES(write_mutex_);
+  // Shows what was committed since; false if there is nothing new.
+  [[nodiscard]] Result<bool> refresh() QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<void> close() QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
@@ -141,10 +143,6 @@ class StoreCore {
             const OpenStoreOptions& options, const Manifest& manifest);
 
   // open.cpp
-  static Result<std::unique_ptr<StoreCore>> open_reader(os::FileSystem& file_system,
-                                                        const std::string& directory,
-                                                        const OpenStoreOptions& options,
-                                                        Manifest manifest);
   static Result<std::unique_ptr<StoreCore>> open_with(os::FileSystem& file_system,
                                                       const std::string& directory, StoreMode mode,
                                                       const OpenStoreOptions& options,
@@ -154,7 +152,6 @@ class StoreCore {
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover(struct LogSet logs) QUIRE_REQUIRES(upkeep_mutex_, write_mutex_);
-  Result<void> load_read_only(struct LogSet logs) QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void remove_leftovers() QUIRE_REQUIRES(write_mutex_);
@@ -204,6 +201,20 @@ class StoreCore {
   enum class LogUse : std::uint8_t { puts, removes, checkpoint };
   Result<void> start_next_log(LogUse use) QUIRE_REQUIRES(write_mutex_);
 
+  // refresh.cpp
+  static Result<std::unique_ptr<StoreCore>> open_reader(os::FileSystem& file_system,
+                                                        const std::string& directory,
+                                                        const OpenStoreOptions& options,
+                                                        Manifest manifest);
+  Result<struct ReplayBounds> bounds_of_writer() const;
+  Result<void> keep_rows_whole() QUIRE_REQUIRES(write_mutex_);
+  Error moved_on(const char* why) const;
+  Result<bool> file_has_rows(const struct ReplayedBatch& batch) const QUIRE_REQUIRES(write_mutex_);
+  Result<void> load_read_only(struct LogSet logs, const struct ReplayBounds& bounds)
+      QUIRE_REQUIRES(write_mutex_);
+  Result<bool> follow_logs() QUIRE_REQUIRES(write_mutex_);
+  Result<void> start_again() QUIRE_REQUIRES(write_mutex_);
+
   // compact.cpp
   Result<CompactionReport> compact_with_upkeep(const ProgressCallback& progress)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
@@ -247,7 +258,13 @@ class StoreCore {
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;           // at most next_row_
   std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // that live
-  std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of a reader
+  // Of a reader: what it replayed, where its next batch will be, whether rows are in its memory that are not in the
+  // file, and whether its catalog is ahead of what it knows to be whole.
+  std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t tail_log_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t tail_position_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  bool has_private_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
+  bool is_astray_ QUIRE_GUARDED_BY(write_mutex_) = false;
   std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
   // Dead rows from which on a compaction is worth trying; more after one that failed.
   std::uint64_t compact_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;

@@ -239,6 +239,11 @@ Result<void> VectorStore::checkpoint() {
   return core_->checkpoint();
 }
 
+Result<bool> VectorStore::refresh() {
+  if (!core_) return std::unexpected(closed("refresh"));
+  return core_->refresh();
+}
+
 Result<CompactionReport> VectorStore::compact(const ProgressCallback& progress) {
   if (!core_) return std::unexpected(closed("compact"));
   return core_->compact(progress);

@@ -7,6 +7,7 @@
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
+#include "vector/control_page.hpp"
 #include "vector/store_core.hpp"
 
 namespace quire::vector {
@@ -412,6 +413,10 @@ void StoreCore::stage_view(std::shared_ptr<const RowMap> rows) {
 
 void StoreCore::publish() {
   Published next = staged_;
+  // For readers in other processes. One that is not told shows what it was told before.
+  if (lock_) {
+    ignore_error(write_control_page(*lock_, identity_, manifest_.generation, next.lsn));
+  }
   const base::MutexLock lock(view_mutex_);
   std::swap(published_, next);
 }
