@@ -42,6 +42,15 @@ std::uint64_t StoreCore::least_dead_rows() const noexcept {
 
 Result<CompactionReport> StoreCore::compact(const ProgressCallback& progress) {
   const base::MutexLock upkeep(upkeep_mutex_);
+  auto compacted = compact_with_upkeep(progress);
+  if (compacted || compacted.error().code() != ErrorCode::no_space) return compacted;
+  // Dead rows may give back in place what the live ones need beside them.
+  ignore_error(checkpoint_with_upkeep());
+  {
+    const base::MutexLock lock(write_mutex_);
+    punch_at_dead_rows_ = 0;
+  }
+  punch_dead_rows();
   return compact_with_upkeep(progress);
 }
 
@@ -124,7 +133,7 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   slots_ = next.slots();
   next_row_ = used_rows_ = next.row_count();
   reserved_rows_ = 0;
-  compact_at_dead_rows_ = least_dead_rows();
+  compact_at_dead_rows_ = punch_at_dead_rows_ = least_dead_rows();
   has_unsynced_rows_ = false;
   stage_view(std::move(map));
   publish();

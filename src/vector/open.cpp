@@ -60,9 +60,14 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       spares_(file_system, directory_),
       manifest_(manifest),
       checkpoint_at_(options.checkpoint_log_bytes),
-      compact_at_dead_rows_(least_dead_rows()) {}
+      compact_at_dead_rows_(least_dead_rows()),
+      punch_at_dead_rows_(least_dead_rows()) {}
 
-StoreCore::~StoreCore() { background_.stop(); }
+StoreCore::~StoreCore() {
+  background_.stop();
+  const base::MutexLock lock(write_mutex_);
+  leave_views_whole();
+}
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
@@ -193,6 +198,7 @@ Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(sync_names());
   remove_leftovers();  // before recovery needs space
   spares_.adopt();
+  ignore_error(hold_manifest_space(file_system_, directory_));
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
@@ -243,7 +249,7 @@ void StoreCore::remove_leftovers() {
     const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;
     const bool is_of_another_generation =
         parse_generation_name(name, number) && number != manifest_.generation;
-    if (!is_old_log && !is_of_another_generation && name != kManifestTemporaryName) continue;
+    if (!is_old_log && !is_of_another_generation) continue;
     if (file_system_.remove(os::join_path(directory_, name))) {
       recovery_.removed_files.push_back(name);
     }

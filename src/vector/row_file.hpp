@@ -14,8 +14,9 @@ namespace quire::vector {
 // The rows as memory. Immutable but for `patch`; shared by the views that show it.
 class RowMap {
  public:
-  RowMap(os::Mapping mapping, std::uint64_t stride, std::string path)
-      : mapping_(std::move(mapping)), stride_(stride), path_(std::move(path)) {}
+  // Keeps `file` open, and so the lock on it.
+  RowMap(os::Mapping mapping, std::uint64_t stride, std::shared_ptr<const os::File> file)
+      : mapping_(std::move(mapping)), stride_(stride), file_(std::move(file)) {}
 
   // Row `row`, which must be below the limit that the map was made for.
   const std::byte* row(std::uint64_t row) const noexcept {
@@ -38,7 +39,7 @@ class RowMap {
  private:
   os::Mapping mapping_;
   std::uint64_t stride_;
-  std::string path_;
+  std::shared_ptr<const os::File> file_;
 };
 
 // One thread at a time calls what is not const. Beside it any number may call what is const, and views
@@ -81,6 +82,13 @@ class RowFile {
   void forget_sync_failure() { file_->forget_sync_failure(); }
   // Keeps who would give back dead rows in place from it, as long as the file is open. Errors: busy, unsupported.
   [[nodiscard]] Result<void> try_lock_shared() { return file_->try_lock(os::LockKind::shared); }
+  // Holds while rows are given back in place: nobody else has a lock on the file. Errors: busy, unsupported.
+  [[nodiscard]] Result<void> try_lock_exclusive() {
+    return file_->try_lock(os::LockKind::exclusive);
+  }
+  void unlock() { ignore_error(file_->unlock()); }
+  // Gives the disk space of a range of the file back; it reads as zeros. Errors: unsupported, io.
+  [[nodiscard]] Result<void> punch(ByteRange range) { return file_->punch_hole(range); }
   // Gives back what was allocated ahead beyond `row_limit` rows.
   [[nodiscard]] Result<void> trim(std::uint64_t row_limit);
 
@@ -96,7 +104,7 @@ class RowFile {
   std::uint64_t offset_of(std::uint64_t row) const noexcept { return kHeaderBytes + row * stride_; }
   void allocate_ahead(std::uint64_t end);
 
-  std::unique_ptr<os::File> file_;
+  std::shared_ptr<os::File> file_;
   std::uint64_t stride_;
   std::uint64_t size_;  // of the file, allocated space included
   std::shared_ptr<const RowMap> map_;

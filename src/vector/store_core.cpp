@@ -13,6 +13,7 @@ std::shared_ptr<const ViewState> StoreCore::view() const {
   const base::MutexLock lock(view_mutex_);
   state->catalog = published_.catalog;
   if (published_.catalog) state->epoch = published_.catalog->epochs().current();
+  ViewRegistry::add(views_, state->place, published_.lsn);
   state->rows = published_.rows;
   state->lsn = published_.lsn;
   state->versions = published_.versions;

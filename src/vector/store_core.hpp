@@ -223,6 +223,9 @@ class StoreCore {
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   Result<void> check_no_bulk_load(const char* operation) const QUIRE_REQUIRES(write_mutex_);
   double fragmentation() const QUIRE_REQUIRES(write_mutex_);
+  // punch.cpp
+  void leave_views_whole() noexcept QUIRE_REQUIRES(write_mutex_);
+  void punch_dead_rows() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   // Fewer dead rows than these are not worth a compaction by itself.
   std::uint64_t least_dead_rows() const noexcept;
 
@@ -256,8 +259,8 @@ class StoreCore {
   std::uint64_t lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // of the last batch
   std::uint64_t durable_lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // all up to it are durable
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;           // at most next_row_
-  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // that live
+  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;   // at most next_row_
+  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // that live
   // Of a reader: what it replayed, where its next batch will be, whether rows are in its memory that are not in the
   // file, and whether its catalog is ahead of what it knows to be whole.
   std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;
@@ -265,9 +268,10 @@ class StoreCore {
   std::uint64_t tail_position_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   bool has_private_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool is_astray_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
+  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // bytes of log
   // Dead rows from which on a compaction is worth trying; more after one that failed.
   std::uint64_t compact_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t punch_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   // The log names rows of a batch that are in the rows file alone, and have not been synced there.
   bool has_unsynced_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool spares_are_due_ QUIRE_GUARDED_BY(write_mutex_) = true;
@@ -290,6 +294,8 @@ class StoreCore {
     std::uint64_t live = 0;
     std::uint64_t history_lsn = 0;
   };
+  // Outlives the store with the views in it. Views are added with view_mutex_ held.
+  const std::shared_ptr<ViewRegistry> views_ = std::make_shared<ViewRegistry>();
   // What views will show once what is staged is acknowledged.
   Published staged_ QUIRE_GUARDED_BY(write_mutex_);
   mutable base::Mutex view_mutex_;
@@ -308,6 +314,9 @@ class StoreCore {
 // old one; after one of the second, either may be there.
 [[nodiscard]] Result<void> prepare_manifest(os::FileSystem& file_system,
                                             const std::string& directory, const Manifest& manifest);
+// Disk space for the next one, in MANIFEST.tmp, so that it can be written when there is no other.
+[[nodiscard]] Result<void> hold_manifest_space(os::FileSystem& file_system,
+                                               const std::string& directory);
 [[nodiscard]] Result<void> adopt_prepared_manifest(os::FileSystem& file_system,
                                                    const std::string& directory);
 

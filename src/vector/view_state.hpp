@@ -6,6 +6,7 @@
 
 #include "vector/catalog.hpp"
 #include "vector/row_file.hpp"
+#include "vector/view_registry.hpp"
 
 namespace quire::vector {
 
@@ -18,6 +19,7 @@ struct ViewState {
   std::uint64_t lsn = 0;
   std::uint64_t versions = 0;  // versions below this number are of batches up to lsn
   std::uint64_t live = 0;
+  ViewRegistry::Place place;
 };
 
 }  // namespace quire::vector
