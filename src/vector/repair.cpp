@@ -207,12 +207,11 @@ class Repairer {
     return slots->sync();
   }
 
+  // All of them, also of generations and logs that did not count: the next opening would remove those.
   Result<void> keep_old_files() {
-    const Manifest& old = salvaged_.manifest;
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
-      const bool is_log = parse_log_name(name, number) && number >= old.first_log;
-      if (!is_log && generation_in(name) != old.generation) continue;
+      if (!parse_log_name(name, number) && !generation_in(name)) continue;
       QUIRE_CHECK(file_system_.rename(path(name), path(kept_name(name)), IfExists::fail));
       report().kept.push_back(kept_name(name));
     }

@@ -281,6 +281,33 @@ TEST_F(RepairTest, ALogThatIsMissingIsALossThatIsTold) {
   EXPECT_EQ(contents_of(*store_), states_.begin()->second);
 }
 
+TEST_F(RepairTest, WithoutTheListItIsRefused) {
+  make_and_crash();
+  ASSERT_TRUE(succeeded(disk_->remove(file("gen-1.slots"))));
+  const auto before = names();
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, repair_it()));
+  EXPECT_EQ(names(), before);
+}
+
+TEST_F(RepairTest, ADurableRecordWhoseRowsAreDamagedCostsTheseRows) {
+  create();
+  ASSERT_TRUE(put_many(0, 4));
+  ASSERT_TRUE(succeeded(store_->close()));
+  options_.direct_batch_bytes = 1;
+  reopen();
+  ASSERT_TRUE(put_many(2, 3, 100));  // rows 4, 5, 6: past the log
+  ASSERT_TRUE(put_many(4, 1, 200));  // row 7, in place of row 6
+  store_.reset();
+  overwrite("gen-1.rows", 4096 + 5 * kDimension, 2 * kDimension, 7);
+  EXPECT_TRUE(failed_with(ErrorCode::corrupt, open()));
+  const auto report = repair_it();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->lost_vectors, 1U) << "row 6 was dead";
+  model_.erase(3);
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 TEST_F(RepairTest, ADryRunChangesNothing) {
   make_and_crash();
   overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7);

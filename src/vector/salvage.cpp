@@ -18,6 +18,10 @@ namespace quire::vector {
 namespace {
 
 constexpr std::uint64_t kEntriesPerBlock = 16'384;
+constexpr const char* kFoundAgain =
+    "it is missing or cannot be read, and was found again from the other files; nothing proves "
+    "that the "
+    "last batch of the checkpoint is there to its end";
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
 bool is_about_content(const Error& error) {
@@ -107,10 +111,9 @@ class Salvager {
       if (manifest.error().code() == ErrorCode::format_version) {
         return std::unexpected(std::move(manifest).error());
       }
-      note(where, {0, kManifestBytes},
-           "it cannot be read, and was found again from the other files");
+      note(where, {0, kManifestBytes}, kFoundAgain);
     } else {
-      note(where, {0, 0}, "it is missing, and was found again from the other files");
+      note(where, {0, 0}, kFoundAgain);
     }
     salvage_.manifest_was_lost = true;
     is_derived_ = true;
@@ -231,6 +234,9 @@ class Salvager {
     QUIRE_TRY(auto file, open_file(name));
     QUIRE_TRY(const auto header, header_of(FileRole::slots, name, manifest().generation));
     const bool count_is_known = !is_derived_;
+    if ((!file || !header) && (is_derived_ || manifest().slot_count > 0)) {
+      return cannot_repair(path(name), "without this list nothing says which vectors the rows are");
+    }
     std::uint64_t there = 0;
     if (file && header) {
       QUIRE_TRY(const os::FileInfo info, file->info());
@@ -295,8 +301,8 @@ class Salvager {
   Result<void> finish_entries(const std::string& name, std::uint64_t count) {
     Manifest& manifest = salvage_.manifest;
     if (is_derived_) {
-      // Nothing says how many there must be; but each batch of the first generation left one.
-      if (manifest.generation == 1 && last_entry_lsn_ != manifest.checkpoint_lsn) {
+      // Nothing says how many there must be; but the last batch left one.
+      if (last_entry_lsn_ != manifest.checkpoint_lsn) {
         return cannot_repair(path(name), "MANIFEST is lost, and so are entries of batches from " +
                                              std::to_string(last_entry_lsn_ + 1) + " on");
       }
@@ -423,6 +429,9 @@ class Salvager {
         QUIRE_TRY(const bool was_durable, log.proves_durable(expected_));
         QUIRE_TRY(const bool nothing_follows, are_empty(which + 1));
         if (!was_durable && nothing_follows) return {};
+        note(log.path(), {log.position(), record.length},
+             "rows that the record of batch " + std::to_string(expected_) +
+                 " names are damaged, and were durable");
       }
       log.advance(record);
       const bool is_last = record.head.last_part;
