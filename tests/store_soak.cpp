@@ -3,8 +3,8 @@
 //
 //   store_soak DIR SECONDS
 //
-// One thread puts, removes, loads in bulk, checkpoints, closes and opens again, and compacts where the
-// interface has it; two others take views and read. Status 1 and a line on standard error if a bound breaks.
+// One thread puts, removes, loads in bulk, checkpoints, compacts, closes and opens again; two others take views
+// and read. Status 1 and a line on standard error if a bound breaks.
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,16 +42,6 @@ template <class T>
 T expect(quire::Result<T> result) {
   if (!result) die(result.error().message());
   if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
-
-template <class Store>
-bool compact_if_it_can(Store& store) {
-  if constexpr (requires { store.compact(); }) {
-    expect(store.compact());
-    return true;
-  } else {
-    return false;
-  }
 }
 
 struct Usage {
@@ -95,8 +85,10 @@ class Soak {
     for (std::uint64_t round = 1; Clock::now() < end_; ++round) {
       churn(2000);
       expect(store_->checkpoint());
-      if (round % 3 == 0) compacts_ = compact_if_it_can(*store_);
-      if (round % 3 == 0) look(round);
+      if (round % 3 == 0) {
+        expect(store_->compact());
+        look(round);
+      }
       if (round % 10 == 0) open();
     }
     stop_ = true;
@@ -110,16 +102,12 @@ class Soak {
   }
 
  private:
-  // Closes what is open, if anything; without compaction the store begins anew when it is large.
+  // Closes what is open, if anything.
   void open() {
     const std::scoped_lock lock(mutex_);
     if (store_) {
       expect(store_->close());
       store_.reset();
-    }
-    if (!compacts_ && rows_written_ * kRowBytes > 512 * kMiB) {
-      std::filesystem::remove_all(directory_);
-      rows_written_ = 0;
     }
     quire::VectorStoreOptions made_with{.dimension = kDimension};
     made_with.durability = quire::Durability::process_crash;
@@ -135,7 +123,6 @@ class Soak {
       if (kind < 60) {
         const std::vector<float> row(kDimension, static_cast<float>(id));
         expect(store_->put(id, row));
-        ++rows_written_;
       } else if (kind < 90) {
         expect(store_->remove(id));
       } else if (kind < 97) {
@@ -146,7 +133,6 @@ class Soak {
           rows.insert(rows.end(), kDimension, static_cast<float>(each));
         }
         expect(store_->put_batch(ids, rows));
-        rows_written_ += ids.size();
       } else {
         load(id);
       }
@@ -161,7 +147,6 @@ class Soak {
       expect(claimed.append(std::span(&id, 1), row));
     }
     if (random_() % 4 != 0) expect(loader.commit(std::move(claimed)));
-    rows_written_ += 64;
   }
 
   void read(unsigned seed) {
@@ -186,15 +171,14 @@ class Soak {
   void look(std::uint64_t round) {
     last_ = usage_of(*store_, directory_);
     if (!settled_) settled_ = last_;
-    const std::uint64_t rows = compacts_ ? 4 * (kIds + 32) : rows_written_ + kIds;
     const auto bound = [&](const char* what, std::uint64_t is, std::uint64_t most) {
       if (is > most) {
         die(std::string(what) + " is " + std::to_string(is) + " in round " + std::to_string(round) +
             ", more than " + std::to_string(most));
       }
     };
-    bound("disk", last_.disk, rows * (kRowBytes + 48) + 192 * kMiB);
-    bound("memory", last_.memory, 256 * kMiB + (compacts_ ? 0 : rows_written_ * 128));
+    bound("disk", last_.disk, 4 * kIds * (kRowBytes + 48) + 192 * kMiB);
+    bound("memory", last_.memory, 128 * kMiB);
     bound("the number of open files", last_.open_files, settled_->open_files + 16);
     bound("the number of maps", last_.maps, settled_->maps + 64);
     bound("the number of names", last_.names, 16);
@@ -205,8 +189,6 @@ class Soak {
   std::mutex mutex_;  // of store_ against its replacement
   std::optional<quire::VectorStore> store_;
   std::mt19937_64 random_{1};
-  bool compacts_ = false;
-  std::uint64_t rows_written_ = 0;  // since the store was made
   std::uint64_t writes_ = 0;
   std::optional<Usage> settled_;
   Usage last_;

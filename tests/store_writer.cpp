@@ -64,12 +64,6 @@ quire::OpenStoreOptions options() {
   return options;
 }
 
-// Where the interface has it, a store is compacted now and then.
-template <class Store>
-void compact_if_it_can(Store& store) {
-  if constexpr (requires { store.compact(); }) expect(store.compact());
-}
-
 void write_batch(quire::VectorStore& store, const Churn::Changes& changes) {
   quire::WriteBatch batch;
   for (const auto& [id, mark] : changes) {
@@ -124,7 +118,7 @@ int write_store(const std::string& directory, std::uint64_t seed, std::uint64_t 
           std::to_string(store.view().lsn()));
     }
     acknowledge(churn.lsn());
-    if (churn.lsn() % 1500 == 0) compact_if_it_can(store);
+    if (churn.lsn() % 700 == 0) expect(store.compact());
   }
   std::_Exit(0);
 }
@@ -133,17 +127,6 @@ bool input_has_ended() {
   pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
   char byte = 0;
   return ::poll(&input, 1, 0) > 0 && ::read(STDIN_FILENO, &byte, 1) <= 0;
-}
-
-// Shows a store that is open for reading as it is now; false if it can only be opened again.
-template <class Store>
-bool refresh_if_it_can(Store& store) {
-  if constexpr (requires { store.refresh(); }) {
-    expect(store.refresh());
-    return true;
-  } else {
-    return false;
-  }
 }
 
 int watch_store(const std::string& directory, std::uint64_t seed) {
@@ -164,7 +147,7 @@ int watch_store(const std::string& directory, std::uint64_t seed) {
       last = view.lsn();
       churn.go_to(last);
       compare(churn, view, row_bytes(store));
-      if (!refresh_if_it_can(store)) break;
+      expect(store.refresh());
     }
   }
   std::printf("%llu looks, up to batch %llu\n", static_cast<unsigned long long>(looks),

@@ -46,7 +46,8 @@ inline namespace v0 {
 
 class BulkLoader;  // quire/bulk_loader.hpp
 
-// Thread-safe: any number of threads may read and write; writers take turns. Move-only; a moved-from
+// Thread-safe: any number of threads may read and write; what writers write at the same
+// time is synced together. Move-only; a moved-from
 // or closed store returns `closed` from everything that can fail. A closed one gives an empty view;
 // view(), recovery(), dimension() and element_type() of a moved-from one must not be called.
 //
@@ -74,9 +75,9 @@ class QUIRE_EXPORT VectorStore {
       const std::filesystem::path& directory, const VectorStoreOptions& options,
       const OpenStoreOptions& open_options = {});
 
-  // Opens for reading: everything committed until now, in private memory where the files lack it. Takes
-  // no lock and writes nothing, so it works beside a writer and on read-only media. Writes return
-  // wrong_mode. Errors: as open, without busy and no_space.
+  // Opens for reading: everything committed until now, and more with each refresh(). Writes nothing, so it works
+  // beside a writer, which it does not hold up, and on read-only media. Writes return wrong_mode. Errors: as open, without
+  // busy and no_space.
   [[nodiscard]] static Result<VectorStore> open_read_only(const std::filesystem::path& directory,
                                                           const OpenStoreOptions& options = {});
 
@@ -107,6 +108,18 @@ class QUIRE_EXPORT VectorStore {
   // Other writes go on beside. Errors: wrong_mode, read_only_after_error, closed.
   [[nodiscard]] Result<BulkLoader> bulk_load(const BulkLoadOptions& options = {});
 
+  // Stores `vector` under `id` if there is none; false if there is one (nothing is written then).
+  // Errors: as put.
+  [[nodiscard]] Result<bool> put_if_absent(std::uint64_t id, VectorRef vector);
+
+  // Replaces the vector under `id` if the one there was put by batch `lsn` (see ReadView::lsn_of); false if it was
+  // replaced or removed since (nothing is written then). Errors: as put; invalid_argument (an `lsn` of 0).
+  [[nodiscard]] Result<bool> put_if_unchanged(std::uint64_t id, VectorRef vector,
+                                              std::uint64_t lsn);
+
+  // Takes disk space for so many more rows, until the store is closed or compacted. Errors: no_space, capacity, as put.
+  [[nodiscard]] Result<void> reserve(std::uint64_t rows);
+
   // Removes the vector under `id`; false if there was none (nothing is written then). Errors: as put.
   [[nodiscard]] Result<bool> remove(std::uint64_t id);
 
@@ -125,16 +138,29 @@ class QUIRE_EXPORT VectorStore {
     return elements;
   }
 
-  // The store as it is now: every write that returned before is in it.
+  // Lets a store that was opened read-only show what was committed since: what its writer has acknowledged, or, if it
+  // has no writer, everything. False if there is nothing new. Views made before stay as they are. Costs what is new;
+  // after a compaction, or when it has missed a whole log, as much as opening. Errors: as open_read_only, and
+  // changed (another store has taken the directory); what was shown before goes on being shown.
+  [[nodiscard]] Result<bool> refresh();
+
+  // The store as it is now: every write that returned before is in it, and of a read-only one all up to the last
+  // refresh().
   [[nodiscard]] ReadView view() const;
 
   // Raises everything written before to power_loss durability. Errors: outcome_unknown,
   // read_only_after_error, io.
   [[nodiscard]] Result<void> sync();
 
-  // Moves what the log holds into the files that open reads at once, and empties the log. Writers wait.
+  // Moves what the log holds into the files that open reads at once, and empties the log. Writers go on meanwhile.
   // Errors: as sync, and no_space (nothing is lost).
   [[nodiscard]] Result<void> checkpoint();
+
+  // Rewrites the store without its dead rows, and gives their disk space back (while views or readers in other
+  // processes live that show the old files, when the last of them goes). Readers notice nothing; writers wait for a
+  // moment at the end. Done without being asked, too: see OpenStoreOptions::compact_above. Needs disk space for the live
+  // rows meanwhile. Errors, nothing being changed: as put; corrupt (a live row is damaged), busy (a bulk load).
+  [[nodiscard]] Result<CompactionReport> compact(const ProgressCallback& progress = {});
 
   // Checkpoints and releases everything; views stay valid. The store is closed whatever is returned, but
   // for `busy`: a bulk loader or rows of it live, and nothing was done.
@@ -153,6 +179,7 @@ class QUIRE_EXPORT VectorStore {
  private:
   friend struct vector::StoreAccess;
   explicit VectorStore(std::shared_ptr<vector::StoreCore> core) noexcept;
+  Result<bool> put_if(std::uint64_t id, VectorRef vector, std::uint64_t lsn);
   Result<std::vector<std::byte>> get_bytes(std::uint64_t id, ElementType type) const;
 
   std::shared_ptr<vector::StoreCore> core_;  // shared with bulk loads

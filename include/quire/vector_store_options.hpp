@@ -38,11 +38,17 @@ struct OpenStoreOptions {
   std::optional<std::uint32_t> dimension = {};
   std::optional<ElementType> element_type = {};
   std::optional<Durability> durability = {};
-  // A write checkpoints when the log has grown to this many bytes.
+  // A checkpoint is due when the log has grown to this many bytes.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // A batch with at least this many bytes of vectors goes to the rows file at once instead of through
   // the log: two syncs instead of one, but no byte is written twice.
   std::uint64_t direct_batch_bytes = std::uint64_t{1} << 20;
+  // A store is compacted when more than this share of its rows is dead, if that gives back 1 MiB or more; with 1 it
+  // never is by itself.
+  double compact_above = 0.3;
+  // Checkpoints and compactions that become due are done by a thread of the store. Without it, by the
+  // write that makes them due, before it returns.
+  bool background = true;
 };
 
 // How to load by many threads; see quire/bulk_loader.hpp.

@@ -38,6 +38,13 @@ struct RecoveryReport {
   std::vector<std::string> removed_files;
 };
 
+// What a compaction did.
+struct CompactionReport {
+  std::uint64_t rows = 0;             // that the store has now, all of them live
+  std::uint64_t generation = 0;       // of its files; 0 if there was nothing to do
+  std::uint64_t bytes_reclaimed = 0;  // on disk
+};
+
 // One place where a store is damaged.
 struct Damage {
   std::string file;

@@ -59,6 +59,8 @@ Result<std::uint64_t> File::copy_from(File& /*source*/, ByteRange range) {
 
 Result<std::unique_ptr<File>> File::reopen(OpenMode /*mode*/) { return cannot("open", {}); }
 
+Result<bool> File::is_locked_exclusively() { return cannot("lock", {}); }
+
 Result<int> File::duplicate_descriptor() { return cannot("duplicate", {}); }
 
 std::unexpected<Error> File::cannot(const char* operation, ByteRange range) const {

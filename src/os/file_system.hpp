@@ -117,6 +117,9 @@ class File {
   // Takes an advisory lock on the whole file that lives as long as this handle (an open file
   // description lock: other handles of this process are kept out too). Errors: busy.
   [[nodiscard]] virtual Result<void> try_lock(LockKind kind) = 0;
+  // True if another opening of the file holds an exclusive lock on it, in this process or another. Takes
+  // no lock. Errors: unsupported.
+  [[nodiscard]] virtual Result<bool> is_locked_exclusively();
   // Gives the lock back, if there is one.
   [[nodiscard]] virtual Result<void> unlock() = 0;
 

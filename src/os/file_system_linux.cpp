@@ -241,6 +241,17 @@ class LinuxFile final : public File {
     return fail("lock", path());
   }
 
+  Result<bool> is_locked_exclusively() override {
+    // Asks for what a shared lock would have to wait for.
+    struct flock lock{};
+    lock.l_type = F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    if (retry_interrupted([&] { return ::fcntl(descriptor_, F_OFD_GETLK, &lock); }) != 0) {
+      return fail("lock", path());
+    }
+    return lock.l_type != F_UNLCK;
+  }
+
   Result<void> unlock() override {
     struct flock lock{};
     lock.l_type = F_UNLCK;

@@ -187,6 +187,31 @@ TEST_P(FileSystemContract, UnlockingLetsOthersIn) {
   EXPECT_TRUE(second->try_lock(LockKind::exclusive));
 }
 
+TEST_P(FileSystemContract, AnExclusiveLockOfAnotherOpeningIsSeen) {
+  auto writer = write_file("a", "");
+  auto reader = *fs().open(path("a"), OpenMode::read);
+  EXPECT_FALSE(*reader->is_locked_exclusively()) << "nobody has one";
+  ASSERT_TRUE(writer->try_lock(LockKind::exclusive));
+  EXPECT_TRUE(*reader->is_locked_exclusively());
+  EXPECT_TRUE(*reader->is_locked_exclusively()) << "looking takes nothing";
+  EXPECT_FALSE(*writer->is_locked_exclusively()) << "its own is not another's";
+  ASSERT_TRUE(writer->unlock());
+  EXPECT_FALSE(*reader->is_locked_exclusively());
+  ASSERT_TRUE(writer->try_lock(LockKind::shared));
+  EXPECT_FALSE(*reader->is_locked_exclusively()) << "a shared one is none";
+  ASSERT_TRUE(reader->try_lock(LockKind::shared));
+  EXPECT_FALSE(*writer->is_locked_exclusively());
+  EXPECT_FALSE(*reader->is_locked_exclusively());
+}
+
+TEST_P(FileSystemContract, ALockThatEndsWithItsOpeningIsNotSeen) {
+  auto writer = write_file("a", "");
+  auto reader = *fs().open(path("a"), OpenMode::read);
+  ASSERT_TRUE(writer->try_lock(LockKind::exclusive));
+  writer.reset();
+  EXPECT_FALSE(*reader->is_locked_exclusively());
+}
+
 TEST_P(FileSystemContract, EveryChangeByACallMovesTheTimeOfTheLastOne) {
   auto file = write_file("a", "hello");
   const std::vector<std::function<Result<void>()>> changes = {

@@ -198,6 +198,12 @@ class SimulatedFile final : public File {
     return {};
   }
 
+  Result<bool> is_locked_exclusively() override {
+    QUIRE_CHECK(enter("lock"));
+    const std::lock_guard lock(state_->mutex);
+    return inode_->exclusive_locks > (holds_exclusive_ ? 1 : 0);
+  }
+
   Result<void> unlock() override {
     QUIRE_CHECK(enter("unlock"));
     const std::lock_guard lock(state_->mutex);

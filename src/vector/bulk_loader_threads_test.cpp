@@ -10,6 +10,8 @@ namespace {
 // A part is kPart ids from a multiple of kPart on, marked by themselves.
 class LoadingThreads : public BulkLoadTest {
  protected:
+  LoadingThreads() { background_ = true; }
+
   static constexpr std::uint64_t kThreads = 4;
   static constexpr std::uint64_t kParts = 25;
   static constexpr std::uint64_t kPart = 16;

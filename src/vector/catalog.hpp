@@ -43,6 +43,12 @@ class Catalog {
     return nullptr;
   }
 
+  // The newest version of `id`; nullptr if it was never put or removed. Writer only.
+  const Version* newest(std::uint64_t id) const noexcept {
+    const std::uint64_t number = index_.find(id);
+    return number == 0 ? nullptr : &versions_[number - 1];
+  }
+
   // True if the newest version of `id` is a put. Writer only.
   bool is_live(std::uint64_t id) const noexcept {
     const std::uint64_t number = index_.find(id);

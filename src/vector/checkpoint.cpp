@@ -31,7 +31,12 @@ Result<Manifest> read_manifest(os::FileSystem& file_system, const std::string& d
 
 Result<void> replace_manifest(os::FileSystem& file_system, const std::string& directory,
                               const Manifest& manifest) {
-  const std::string path = os::join_path(directory, kManifestName);
+  QUIRE_CHECK(prepare_manifest(file_system, directory, manifest));
+  return adopt_prepared_manifest(file_system, directory);
+}
+
+Result<void> prepare_manifest(os::FileSystem& file_system, const std::string& directory,
+                              const Manifest& manifest) {
   const std::string temporary = os::join_path(directory, kManifestTemporaryName);
   if (auto removed = file_system.remove(temporary);
       !removed && removed.error().code() != ErrorCode::not_found) {
@@ -39,97 +44,152 @@ Result<void> replace_manifest(os::FileSystem& file_system, const std::string& di
   }
   QUIRE_TRY(auto file, file_system.open(temporary, os::OpenMode::create_new));
   QUIRE_CHECK(file->write_all(0, manifest.encode()));
-  QUIRE_CHECK(file->sync());
-  QUIRE_CHECK(file_system.rename(temporary, path, IfExists::replace));
+  return file->sync();
+}
+
+Result<void> adopt_prepared_manifest(os::FileSystem& file_system, const std::string& directory) {
+  QUIRE_CHECK(file_system.rename(os::join_path(directory, kManifestTemporaryName),
+                                 os::join_path(directory, kManifestName), IfExists::replace));
   return file_system.sync_directory(directory);
 }
 
 Result<void> StoreCore::checkpoint() {
-  const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
-  return checkpoint_locked();
+  const base::MutexLock upkeep(upkeep_mutex_);
+  return checkpoint_with_upkeep();
 }
 
-Result<void> StoreCore::checkpoint_locked() {
-  const bool log_is_used = log_->record_bytes() > 0 || log_->is_spoiled();
-  const bool manifest_is_current =
-      lsn_ == manifest_.checkpoint_lsn && log_->number() == manifest_.first_log;
-  if (manifest_is_current && !log_is_used) return {};
-
-  if (auto synced = rows_->sync(); !synced) {
+Result<void> StoreCore::checkpoint_with_upkeep() {
+  // The log and what it has to sync, ahead of the moment at which writers wait for it.
+  std::shared_ptr<RowFile> rows;
+  {
+    const base::MutexLock lock(write_mutex_);
+    QUIRE_CHECK(check_writable());
+    if (!has_news()) return {};
+    rows = rows_;
+  }
+  if (auto synced = rows->sync(); !synced) {
+    const base::MutexLock lock(write_mutex_);
     return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
   }
-  const std::uint64_t versions = catalog_->versions().size();
-  if (auto appended = slots_->append(*catalog_, manifest_.slot_count, versions); !appended) {
-    if (!slots_->sync_has_failed()) return appended;
+
+  Manifest now;
+  Manifest next;
+  std::shared_ptr<SlotFile> slots;
+  std::shared_ptr<const Catalog> catalog;
+  std::uint64_t older_log_bytes = 0;
+  {
+    const base::MutexLock lock(write_mutex_);
+    QUIRE_CHECK(check_writable());
+    QUIRE_TRY(const auto begun, begin_checkpoint());
+    if (!begun) return {};
+    now = manifest_;
+    next = *begun;
+    slots = slots_;
+    catalog = catalog_;
+    older_log_bytes = older_log_bytes_;
+  }
+  // What was written since the first sync.
+  if (auto synced = rows->sync(); !synced) {
+    const base::MutexLock lock(write_mutex_);
+    return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
+  }
+  if (auto appended = slots->append(*catalog, now.slot_count, next.slot_count); !appended) {
+    if (!slots->sync_has_failed()) return appended;
+    const base::MutexLock lock(write_mutex_);
     return std::unexpected(refuse_writes(std::move(appended).error(), ErrorCode::io));
   }
-  if (log_is_used) QUIRE_CHECK(start_next_log());
+  {
+    const base::MutexLock lock(write_mutex_);
+    manifest_in_doubt_ = next;
+  }
+  QUIRE_CHECK(replace_manifest(file_system_, directory_, next));
+  {
+    const base::MutexLock lock(write_mutex_);
+    adopt_manifest(next);
+    older_log_bytes_ -= older_log_bytes;
+    spares_are_due_ = true;  // the removed logs leave space for those that could not be made
+  }
+  remove_logs(now.first_log, next.first_log);
+  return {};
+}
 
+bool StoreCore::log_is_used() const { return log_->record_bytes() > 0 || log_->is_spoiled(); }
+
+bool StoreCore::has_news() const {
+  return log_is_used() || lsn_ != manifest_.checkpoint_lsn || log_->number() != manifest_.first_log;
+}
+
+Result<std::optional<Manifest>> StoreCore::begin_checkpoint() {
+  if (!has_news()) return std::nullopt;
+  if (log_is_used()) QUIRE_CHECK(start_next_log(LogUse::checkpoint));
   Manifest next = manifest_;
   next.checkpoint_lsn = lsn_;
-  next.slot_count = versions;
+  next.slot_count = catalog_->versions().size();
   next.row_limit = used_rows_;
   next.first_log = log_->number();
   next.live = catalog_->live();
-  manifest_in_doubt_ = next;
-  QUIRE_CHECK(replace_manifest(file_system_, directory_, next));
-  manifest_in_doubt_.reset();
-  durable_lsn_ = lsn_;
-  older_log_bytes_ = 0;
+  return next;
+}
 
-  // Only names: whatever of them a crash brings back is removed by the next open.
-  for (std::uint64_t number = manifest_.first_log; number < next.first_log; ++number) {
+void StoreCore::adopt_manifest(const Manifest& next) {
+  manifest_in_doubt_.reset();
+  manifest_ = next;
+  durable_lsn_ = std::max(durable_lsn_, next.checkpoint_lsn);
+  checkpoint_at_ = options_.checkpoint_log_bytes;
+}
+
+// Only names: whatever of them a crash brings back is removed by the next open.
+void StoreCore::remove_logs(std::uint64_t first, std::uint64_t end) {
+  for (std::uint64_t number = first; number < end; ++number) {
     ignore_error(file_system_.remove(os::join_path(directory_, log_name(number))));
   }
-  manifest_ = next;
-  checkpoint_at_ = options_.checkpoint_log_bytes;
-  return {};
 }
 
 // Invariant 2: the log that ends here is made durable first, and gets no record afterwards even if
 // making the next one fails half way.
-Result<void> StoreCore::start_next_log() {
-  QUIRE_CHECK(sync_locked());
+Result<void> StoreCore::start_next_log(LogUse use) {
+  QUIRE_CHECK(sync_log());
+  std::optional<std::string> spare;
+  if (use == LogUse::removes) {
+    if (spares_.count() == SpareLogs::kCount) spare = spares_.take();
+  } else {
+    auto refilled = spares_.refill();
+    if (use == LogUse::puts) QUIRE_CHECK(refilled);
+    spare = spares_.take();
+  }
   log_->spoil();
-  QUIRE_TRY(LogWriter next,
-            LogWriter::create(file_system_, directory_, identity_, log_->number() + 1, lsn_ + 1));
+  QUIRE_TRY(LogWriter next, LogWriter::create(file_system_, directory_, identity_,
+                                              log_->number() + 1, lsn_ + 1, spare));
   older_log_bytes_ += log_->record_bytes();
   log_.emplace(std::move(next));
   checkpoint_at_ = options_.checkpoint_log_bytes;
+  spares_are_due_ = true;
   return {};
 }
 
-void StoreCore::checkpoint_if_due() {
-  if (log_->record_bytes() < checkpoint_at_) return;
-  // The batch is committed; a checkpoint that fails is no error of its. It is tried again when the log has
-  // grown by a quarter of its limit, or a new one reaches it; close() and checkpoint() report why it fails.
-  checkpoint_at_ =
-      log_->record_bytes() + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
-  ignore_error(checkpoint_locked());
-}
-
 Result<void> StoreCore::close() {
-  const base::MutexLock lock(write_mutex_);
-  if (closed_) {
-    return std::unexpected(Error(ErrorCode::closed, "close").with_path(directory_));
-  }
-  if (bulk_loads_ > 0) {
-    return std::unexpected(Error(ErrorCode::busy, "close")
-                               .with_path(directory_)
-                               .with_detail("a bulk load is going on"));
+  background_.stop();
+  const base::MutexLock upkeep(upkeep_mutex_);
+  {
+    const base::MutexLock lock(write_mutex_);
+    if (closed_) {
+      return std::unexpected(Error(ErrorCode::closed, "close").with_path(directory_));
+    }
+    QUIRE_CHECK(check_no_bulk_load("close"));
   }
   Result<void> result;
-  if (mode_ == StoreMode::read_write) {
-    result = check_writable();
-    if (result) result = checkpoint_locked();
-    if (result) ignore_error(rows_->trim(used_rows_));
+  if (mode_ == StoreMode::read_write) result = checkpoint_with_upkeep();
+  const base::MutexLock lock(write_mutex_);
+  if (mode_ == StoreMode::read_write && result) {
+    ignore_error(rows_->trim(used_rows_));
+    ignore_error(slots_->trim(catalog_->versions().size()));
   }
   closed_ = true;
   {
     const base::MutexLock view_lock(view_mutex_);
     published_ = {};
   }
+  staged_ = {};
   log_.reset();
   slots_.reset();
   rows_.reset();

@@ -93,9 +93,14 @@ Result<StoreIdentity> decode_identity(std::span<const std::byte> bytes, std::siz
   return identity;
 }
 
-bool parse_number(std::string_view text, std::uint64_t& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
+// The number between the two in `name`; false if there is none.
+bool number_between(std::string_view name, std::string_view first, std::string_view last,
+                    std::uint64_t& number) {
+  if (!name.starts_with(first) || !name.ends_with(last)) return false;
+  if (name.size() <= first.size() + last.size()) return false;
+  const auto digits = name.substr(first.size(), name.size() - first.size() - last.size());
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc() && end == digits.data() + digits.size();
 }
 
 }  // namespace
@@ -114,6 +119,7 @@ std::array<std::byte, kManifestBytes> Manifest::encode() const {
   store_le(bytes, 64, row_limit);
   store_le(bytes, 72, first_log);
   store_le(bytes, 80, live);
+  store_le(bytes, 88, history_lsn);
   store_le(bytes, 248, checksum(bytes.first(248)));
   return block;
 }
@@ -129,14 +135,16 @@ Result<Manifest> Manifest::decode(std::span<const std::byte> bytes, const std::s
   manifest.row_limit = load_le<std::uint64_t>(bytes, 64);
   manifest.first_log = load_le<std::uint64_t>(bytes, 72);
   manifest.live = load_le<std::uint64_t>(bytes, 80);
+  manifest.history_lsn = load_le<std::uint64_t>(bytes, 88);
   const bool known_durability = manifest.durability >= Durability::power_loss &&
                                 manifest.durability <= Durability::checkpoint_only;
   // 2^56 keeps every product of a count and a size, and every next number, far below 2^64.
   constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
   const bool sane = manifest.row_limit <= kMaxRows && manifest.slot_count <= kMost &&
                     manifest.live <= manifest.slot_count && manifest.generation <= kMost &&
-                    manifest.checkpoint_lsn <= kMost && manifest.first_log <= kMost;
-  if (!known_durability || !sane) return damaged(path, {37, 51}, "a field has an impossible value");
+                    manifest.checkpoint_lsn <= kMost && manifest.first_log <= kMost &&
+                    manifest.history_lsn <= manifest.checkpoint_lsn;
+  if (!known_durability || !sane) return damaged(path, {37, 59}, "a field has an impossible value");
   return manifest;
 }
 
@@ -230,14 +238,16 @@ std::string slots_name(std::uint64_t generation) {
 }
 std::string log_name(std::uint64_t number) { return "log-" + std::to_string(number) + ".wal"; }
 
+std::string spare_name(std::uint64_t number) { return "spare-" + std::to_string(number) + ".tmp"; }
+
 bool parse_log_name(const std::string& name, std::uint64_t& number) {
-  constexpr std::string_view kFirst = "log-";
-  constexpr std::string_view kLast = ".wal";
-  if (!name.starts_with(kFirst) || !name.ends_with(kLast)) return false;
-  if (name.size() <= kFirst.size() + kLast.size()) return false;
-  const auto digits =
-      std::string_view(name).substr(kFirst.size(), name.size() - kFirst.size() - kLast.size());
-  return parse_number(digits, number) && name == log_name(number);  // "log-01.wal" is none
+  // Compared as a whole: "log-01.wal" is none.
+  return number_between(name, "log-", ".wal", number) && name == log_name(number);
+}
+
+bool parse_generation_name(const std::string& name, std::uint64_t& generation) {
+  return (number_between(name, "gen-", ".rows", generation) && name == rows_name(generation)) ||
+         (number_between(name, "gen-", ".slots", generation) && name == slots_name(generation));
 }
 
 }  // namespace quire::vector

@@ -42,6 +42,7 @@ struct Manifest {
   std::uint64_t row_limit = 0;
   std::uint64_t first_log = 1;
   std::uint64_t live = 0;
+  std::uint64_t history_lsn = 0;  // the slots file tells all about the batches after it
 
   friend bool operator==(const Manifest&, const Manifest&) = default;
 
@@ -107,5 +108,9 @@ inline constexpr const char* kLockName = "LOCK";
 [[nodiscard]] std::string log_name(std::uint64_t number);
 // The number in a log's name; false if `name` is no log's.
 [[nodiscard]] bool parse_log_name(const std::string& name, std::uint64_t& number);
+// The generation in the name of a rows or slots file; false if `name` is none.
+[[nodiscard]] bool parse_generation_name(const std::string& name, std::uint64_t& generation);
+// A file that a log will be made of.
+[[nodiscard]] std::string spare_name(std::uint64_t number);
 
 }  // namespace quire::vector

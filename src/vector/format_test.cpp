@@ -87,8 +87,9 @@ TEST_F(DocumentExample, AfterRecovery) {
   EXPECT_EQ(load_le<std::uint64_t>(entry, 24), 1U);
   EXPECT_EQ(load_le<std::uint64_t>(entry, 40),
             base::checksum(entry.first(40), load_le<std::uint64_t>(slots, 48)));
-  EXPECT_EQ(*disk_.list(kStorePath), (std::vector<std::string>{"LOCK", "MANIFEST", "gen-1.rows",
-                                                               "gen-1.slots", "log-2.wal"}));
+  EXPECT_EQ(*disk_.list(kStorePath),
+            (std::vector<std::string>{"LOCK", "MANIFEST", "gen-1.rows", "gen-1.slots", "log-2.wal",
+                                      "spare-1.tmp"}));
 }
 
 TEST_F(DocumentExample, AnEntryIsSealedToItsPlace) {

@@ -35,6 +35,8 @@ class LogReader {
   // Moves to the next place with a valid record, which may be this one; false if there is none, and
   // position() is then unspecified. Errors: as proves_durable.
   [[nodiscard]] Result<bool> skip_to_valid(Record& record);
+  // Goes on at `position`, where a record of this log ended before.
+  void seek(std::uint64_t position) noexcept { position_ = position; }
   // Moves past a record that peek returned.
   void advance(const Record& record) noexcept { position_ += record.length; }
 

@@ -20,13 +20,15 @@ constexpr std::uint64_t kMostAhead = std::uint64_t{1} << 20;
 
 Result<LogWriter> LogWriter::create(os::FileSystem& file_system, const std::string& directory,
                                     const StoreIdentity& identity, std::uint64_t number,
-                                    std::uint64_t first_lsn) {
+                                    std::uint64_t first_lsn,
+                                    const std::optional<std::string>& spare) {
   const std::string path = os::join_path(directory, log_name(number));
   const FileHeader header{.role = FileRole::log,
                           .identity = identity,
                           .number = number,
                           .salt = base::random_u64(),
                           .first_lsn = first_lsn};
+  if (spare) return make_of(file_system, directory, *spare, path, header);
   auto created = header.create_file(file_system, path);
   if (!created && created.error().code() == ErrorCode::exists) {
     QUIRE_CHECK(file_system.remove(path));
@@ -35,6 +37,22 @@ Result<LogWriter> LogWriter::create(os::FileSystem& file_system, const std::stri
   QUIRE_TRY(auto file, std::move(created));
   QUIRE_CHECK(file_system.sync_directory(directory));
   return LogWriter(std::move(file), number, header.salt, kHeaderBytes);
+}
+
+// The header is durable before the file has a log's name.
+Result<LogWriter> LogWriter::make_of(os::FileSystem& file_system, const std::string& directory,
+                                     const std::string& spare, const std::string& path,
+                                     const FileHeader& header) {
+  {
+    QUIRE_TRY(auto file, file_system.open(spare, os::OpenMode::read_write));
+    QUIRE_CHECK(file->write_all(0, header.encode()));
+    QUIRE_CHECK(file->sync());
+  }
+  QUIRE_CHECK(file_system.rename(spare, path, IfExists::replace));
+  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::read_write));
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  QUIRE_CHECK(file_system.sync_directory(directory));
+  return LogWriter(std::move(file), header.number, header.salt, info.size);
 }
 
 Result<LogWriter> LogWriter::open_empty(os::FileSystem& file_system, const std::string& directory,

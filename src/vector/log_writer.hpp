@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "os/file_system.hpp"
@@ -15,11 +16,13 @@ namespace quire::vector {
 class LogWriter {
  public:
   // Makes log `number`, whose first record will be of `first_lsn`: header, sync, sync of the directory.
-  // A leftover of that name, from a creation that failed, is removed first.
+  // A leftover of that name, from a creation that failed, is removed first. With a spare, the log is made of
+  // that and needs no new disk space.
   [[nodiscard]] static Result<LogWriter> create(os::FileSystem& file_system,
                                                 const std::string& directory,
                                                 const StoreIdentity& identity, std::uint64_t number,
-                                                std::uint64_t first_lsn);
+                                                std::uint64_t first_lsn,
+                                                const std::optional<std::string>& spare = {});
   // Goes on with a log that holds no record and nothing but zeros behind its header.
   [[nodiscard]] static Result<LogWriter> open_empty(os::FileSystem& file_system,
                                                     const std::string& directory,
@@ -47,6 +50,9 @@ class LogWriter {
             std::uint64_t zeroed_until)
       : file_(std::move(file)), number_(number), salt_(salt), zeroed_until_(zeroed_until) {}
 
+  static Result<LogWriter> make_of(os::FileSystem& file_system, const std::string& directory,
+                                   const std::string& spare, const std::string& path,
+                                   const FileHeader& header);
   void write_zeros_ahead();
 
   std::unique_ptr<os::File> file_;

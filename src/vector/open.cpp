@@ -2,11 +2,10 @@
 // docs/formats/vector-store.md, "Creating" and "Opening".
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/try.hpp"
+#include "vector/control_page.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_builder.hpp"
 #include "vector/store_core.hpp"
@@ -58,8 +57,12 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       options_(options),
       identity_(manifest.identity),
       durability_(manifest.durability),
+      spares_(file_system, directory_),
       manifest_(manifest),
-      checkpoint_at_(options.checkpoint_log_bytes) {}
+      checkpoint_at_(options.checkpoint_log_bytes),
+      compact_at_dead_rows_(least_dead_rows()) {}
+
+StoreCore::~StoreCore() { background_.stop(); }
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
@@ -70,40 +73,18 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
     return open_reader(file_system, directory, options, manifest);
   }
   QUIRE_TRY(auto lock, take_writer_lock(file_system, directory));
+  // Readers are told nothing until it is known what there is.
+  QUIRE_CHECK(clear_control_page(*lock));
   // The last writer may have changed it before the lock was ours.
   QUIRE_TRY(manifest, read_manifest(file_system, directory));
   return open_with(file_system, directory, mode, options, manifest, std::move(lock));
-}
-
-// A reader beside a writer may find a file gone, or half a record, because the writer moved on. It looks
-// again as long as the manifest changes, and believes in damage when it sees the same store damaged again
-// and again.
-Result<std::unique_ptr<StoreCore>> StoreCore::open_reader(os::FileSystem& file_system,
-                                                          const std::string& directory,
-                                                          const OpenStoreOptions& options,
-                                                          Manifest manifest) {
-  constexpr int kLooksAtOneManifest = 5;
-  constexpr int kLooks = 1000;
-  int looks_at_this = 0;
-  for (int look = 1;; ++look) {
-    auto opened =
-        open_with(file_system, directory, StoreMode::read_only, options, manifest, nullptr);
-    if (opened || look == kLooks) return opened;
-    const ErrorCode code = opened.error().code();
-    const bool may_be_a_race =
-        code == ErrorCode::corrupt || code == ErrorCode::truncated || code == ErrorCode::not_found;
-    if (!may_be_a_race || ++looks_at_this == kLooksAtOneManifest) return opened;
-    std::this_thread::sleep_for(std::chrono::milliseconds(looks_at_this));
-    QUIRE_TRY(Manifest now, read_manifest(file_system, directory));
-    if (now != manifest) looks_at_this = 0;
-    manifest = now;
-  }
 }
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
     os::FileSystem& file_system, const std::string& directory, StoreMode mode,
     const OpenStoreOptions& options, const Manifest& manifest, std::unique_ptr<os::File> lock) {
   std::unique_ptr<StoreCore> core(new StoreCore(file_system, directory, mode, options, manifest));
+  const base::MutexLock upkeep(core->upkeep_mutex_);
   const base::MutexLock hold(core->write_mutex_);
   core->lock_ = std::move(lock);
   QUIRE_CHECK(core->load());
@@ -113,13 +94,18 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_with(
 Result<void> StoreCore::load() {
   const bool writes = mode_ == StoreMode::read_write;
   const os::OpenMode mode = writes ? os::OpenMode::read_write : os::OpenMode::read;
+  ReplayBounds bounds;
+  if (!writes) {
+    QUIRE_TRY(bounds, bounds_of_writer());
+  }
   // First, before the long work: a writer beside a reader may remove their names at any time.
   QUIRE_TRY(LogSet logs, open_logs(file_system_, directory_, manifest_));
   QUIRE_TRY(rows_, RowFile::open(file_system_, directory_, manifest_, mode));
+  if (!writes) QUIRE_CHECK(keep_rows_whole());
   QUIRE_TRY(slots_, SlotFile::open(file_system_, directory_, manifest_, mode));
   QUIRE_CHECK(load_slots());
   next_row_ = used_rows_ = manifest_.row_limit;
-  return writes ? recover(std::move(logs)) : load_read_only(std::move(logs));
+  return writes ? recover(std::move(logs)) : load_read_only(std::move(logs), bounds);
 }
 
 Result<void> StoreCore::load_slots() {
@@ -131,6 +117,7 @@ Result<void> StoreCore::load_slots() {
     damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
     return false;
   };
+  Catalog& catalog = *catalog_;
   std::uint64_t index = 0;
   std::uint64_t last_lsn = 0;
   const auto visit = [&](const SlotEntry& entry) {
@@ -141,7 +128,7 @@ Result<void> StoreCore::load_slots() {
     }
     last_lsn = entry.lsn;
     ++index;
-    catalog_->apply(entry);
+    catalog.apply(entry);
     return true;
   };
   QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
@@ -204,6 +191,8 @@ Result<void> StoreCore::sync_names() {
 
 Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(sync_names());
+  remove_leftovers();  // before recovery needs space
+  spares_.adopt();
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
@@ -220,18 +209,28 @@ Result<void> StoreCore::recover(LogSet logs) {
   slots_->forget_sync_failure();
   // Space that was taken for rows nobody committed, before the log and the checkpoint need some.
   ignore_error(rows_->trim(used_rows_));
+  const std::uint64_t entries = catalog_->versions().size();
+  QUIRE_CHECK(slots_->reserve(entries));
   if (outcome.log_is_empty) {
     QUIRE_TRY(log_,
               LogWriter::open_empty(file_system_, directory_, identity_, manifest_.first_log));
   } else {
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
-                                      lsn_ + 1));
-    QUIRE_CHECK(checkpoint_locked());
+                                      lsn_ + 1, spares_.take()));
+    QUIRE_CHECK(rows_->sync());
+    QUIRE_CHECK(slots_->append(*catalog_, manifest_.slot_count, entries));
+    QUIRE_TRY(const auto next, begin_checkpoint());
+    if (next) {
+      QUIRE_CHECK(replace_manifest(file_system_, directory_, *next));
+      const std::uint64_t first_log = manifest_.first_log;
+      adopt_manifest(*next);
+      remove_logs(first_log, next->first_log);
+    }
   }
   durable_lsn_ = lsn_;
-  remove_leftovers();
   QUIRE_TRY(auto map, rows_->map(next_row_));
-  publish(std::move(map));
+  stage_view(std::move(map));
+  publish();
   return {};
 }
 
@@ -241,46 +240,14 @@ void StoreCore::remove_leftovers() {
   if (!names) return;
   for (const std::string& name : *names) {
     std::uint64_t number = 0;
-    const bool old_log = parse_log_name(name, number) && number < manifest_.first_log;
-    if (!old_log && name != kManifestTemporaryName) continue;
+    const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;
+    const bool is_of_another_generation =
+        parse_generation_name(name, number) && number != manifest_.generation;
+    if (!is_old_log && !is_of_another_generation && name != kManifestTemporaryName) continue;
     if (file_system_.remove(os::join_path(directory_, name))) {
       recovery_.removed_files.push_back(name);
     }
   }
-}
-
-Result<void> StoreCore::load_read_only(LogSet logs) {
-  std::vector<ReplayedBatch> carried;
-  QUIRE_TRY(ReplayOutcome outcome,
-            replay_logs(std::move(logs), manifest_, *rows_,
-                        [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
-                          apply(batch);
-                          if (batch.carries_rows) carried.push_back(batch);
-                          return Result<void>();
-                        }));
-  lsn_ = durable_lsn_ = outcome.last_lsn;
-  replayed_log_bytes_ = outcome.log_bytes;
-  recovery_.replayed_batches = outcome.batches;
-  recovery_.dropped_bytes = outcome.dropped_bytes;
-  recovery_.dropped_from = std::move(outcome.dropped_from);
-
-  if (carried.empty()) {
-    QUIRE_TRY(auto map, rows_->map(next_row_));
-    publish(std::move(map));
-    return {};
-  }
-  QUIRE_TRY(auto map, rows_->map_private(next_row_));
-  const auto stride = static_cast<std::size_t>(identity_.stride());
-  for (const ReplayedBatch& batch : carried) {
-    std::size_t at = 0;
-    for (const Operation& operation : batch.operations) {
-      if (operation.kind != OperationKind::put) continue;
-      QUIRE_CHECK(map->patch(operation.row, std::span(batch.carried_rows).subspan(at, stride)));
-      at += stride;
-    }
-  }
-  publish(std::move(map));
-  return {};
 }
 
 }  // namespace quire::vector

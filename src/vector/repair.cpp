@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/try.hpp"
+#include "vector/control_page.hpp"
 #include "vector/log_writer.hpp"
 #include "vector/row_file.hpp"
 #include "vector/salvage.hpp"
@@ -61,6 +62,7 @@ class Repairer {
     QUIRE_TRY(names_, file_system_.list(directory_));
     QUIRE_CHECK(check_is_store());
     QUIRE_TRY(const auto lock, take_writer_lock(file_system_, directory_));
+    QUIRE_CHECK(clear_control_page(*lock));  // no writer lives any more that told readers something
     QUIRE_TRY(names_, file_system_.list(directory_));
     QUIRE_TRY(salvaged_, salvage(file_system_, directory_, options_));
     const bool only_manifest = salvaged_.manifest_was_lost && report().damaged.size() == 1;
@@ -85,7 +87,8 @@ class Repairer {
   Result<void> check_is_store() const {
     const bool is_store = std::ranges::any_of(names_, [](const std::string& name) {
       std::uint64_t number = 0;
-      return name == kManifestName || generation_in(name) || parse_log_name(name, number);
+      return name == kManifestName || parse_generation_name(name, number) ||
+             parse_log_name(name, number);
     });
     if (is_store) return {};
     return std::unexpected(Error(ErrorCode::not_found, "repair")
@@ -153,7 +156,7 @@ class Repairer {
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
       if (parse_log_name(name, number)) next.first_log = std::max(next.first_log, number);
-      next.generation = std::max(next.generation, generation_in(name).value_or(0));
+      if (parse_generation_name(name, number)) next.generation = std::max(next.generation, number);
     }
     if (++next.generation > kMostNumber || ++next.first_log > kMostNumber) {
       return std::unexpected(Error(ErrorCode::corrupt, "repair")
@@ -163,7 +166,7 @@ class Repairer {
     QUIRE_CHECK(write_vectors(next));
     const std::string text = as_text(report());
     QUIRE_CHECK(write_new(report_name(), std::as_bytes(std::span(text))));
-    next.checkpoint_lsn = salvaged_.last_lsn;
+    next.checkpoint_lsn = next.history_lsn = salvaged_.last_lsn;
     next.slot_count = next.row_limit = next.live = salvaged_.vectors.size();
     // Syncs the directory too.
     QUIRE_CHECK(LogWriter::create(file_system_, directory_, next.identity, next.first_log,
@@ -211,7 +214,7 @@ class Repairer {
   Result<void> keep_old_files() {
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
-      if (!parse_log_name(name, number) && !generation_in(name)) continue;
+      if (!parse_log_name(name, number) && !parse_generation_name(name, number)) continue;
       QUIRE_CHECK(file_system_.rename(path(name), path(kept_name(name)), IfExists::fail));
       report().kept.push_back(kept_name(name));
     }

@@ -40,12 +40,15 @@ Result<bool> is_unfinished(os::FileSystem& file_system, const std::string& path,
 
 class Replayer {
  public:
-  Replayer(LogSet logs, const Manifest& manifest, const RowFile& rows, const BatchVisitor& visit)
+  Replayer(LogSet logs, const Manifest& manifest, const RowFile& rows, const BatchVisitor& visit,
+           const ReplayBounds& bounds)
       : logs_(std::move(logs.logs)),
         has_unfinished_(logs.has_unfinished),
         manifest_(manifest),
         rows_(rows),
         visit_(visit),
+        bounds_(bounds),
+        most_(bounds.last_lsn.value_or(std::numeric_limits<std::uint64_t>::max() - 1)),
         expected_(manifest.checkpoint_lsn + 1) {
     outcome_.next_log_number = logs.next_number;
   }
@@ -57,7 +60,11 @@ class Replayer {
           is_last ? std::numeric_limits<std::uint64_t>::max() : logs_[i + 1].header().first_lsn;
       QUIRE_CHECK(replay(logs_[i], end_lsn));
       outcome_.log_bytes += logs_[i].position() - kHeaderBytes;
+      outcome_.tail_log = logs_[i].header().number;
+      outcome_.tail_position = logs_[i].position();
+      if (expected_ > most_) break;
       if (expected_ == end_lsn) continue;
+      if (bounds_.tail_may_be_growing && is_last) break;
       QUIRE_TRY(const bool nothing_follows, are_empty(i + 1));
       if (!nothing_follows) {
         return damage(logs_[i].path(), {logs_[i].position(), 0},
@@ -67,6 +74,12 @@ class Replayer {
       }
       QUIRE_CHECK(judge_tail(logs_[i]));
       break;
+    }
+    if (bounds_.last_lsn && expected_ <= most_) {
+      return damage(logs_.back().path(), {logs_.back().position(), 0},
+                    "the record of batch " + std::to_string(expected_) +
+                        " is missing, though the writer has acknowledged batch " +
+                        std::to_string(most_));
     }
     outcome_.last_lsn = expected_ - 1;
     outcome_.log_is_empty = logs_.size() == 1 && outcome_.log_bytes == 0 &&
@@ -78,7 +91,7 @@ class Replayer {
   // Takes records until `end_lsn`, or until there is no further one that counts.
   Result<void> replay(LogReader& log, std::uint64_t end_lsn) {
     Record record;
-    while (expected_ < end_lsn) {
+    while (expected_ < end_lsn && expected_ <= most_) {
       QUIRE_TRY(const bool valid, log.peek(record));
       if (!valid || record.head.lsn != expected_ || record.head.part != parts_ ||
           record.head.generation != manifest_.generation || !spares_the_checkpoint(record)) {
@@ -185,6 +198,8 @@ class Replayer {
   const Manifest& manifest_;
   const RowFile& rows_;
   const BatchVisitor& visit_;
+  const ReplayBounds bounds_;
+  const std::uint64_t most_;  // the last LSN that counts
 
   std::uint64_t expected_;   // LSN of the next batch
   std::uint32_t parts_ = 0;  // of it that were read
@@ -226,8 +241,8 @@ Result<LogSet> open_logs(os::FileSystem& file_system, const std::string& directo
 }
 
 Result<ReplayOutcome> replay_logs(LogSet logs, const Manifest& manifest, const RowFile& rows,
-                                  const BatchVisitor& visit) {
-  return Replayer(std::move(logs), manifest, rows, visit).run();
+                                  const BatchVisitor& visit, const ReplayBounds& bounds) {
+  return Replayer(std::move(logs), manifest, rows, visit, bounds).run();
 }
 
 }  // namespace quire::vector

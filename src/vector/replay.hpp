@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,17 @@ struct ReplayOutcome {
   bool log_is_empty = false;
   std::uint64_t dropped_bytes = 0;
   std::string dropped_from;
+  // Where the next batch would be: the number of a log, and the offset in it.
+  std::uint64_t tail_log = 0;
+  std::uint64_t tail_position = kHeaderBytes;
+};
+
+// What a reader beside a living writer must know.
+struct ReplayBounds {
+  // Batches after it do not count yet, and all up to it are there.
+  std::optional<std::uint64_t> last_lsn;
+  // What follows the last whole record may just be on its way: it is neither dropped nor damage.
+  bool tail_may_be_growing = false;
 };
 
 using BatchVisitor = std::function<Result<void>(const ReplayedBatch&)>;
@@ -52,6 +64,7 @@ struct LogSet {
 // Calls `visit` for each whole batch after the manifest's checkpoint, in order.
 // Errors: corrupt (damage: something durable is missing), those of `visit`, io.
 [[nodiscard]] Result<ReplayOutcome> replay_logs(LogSet logs, const Manifest& manifest,
-                                                const RowFile& rows, const BatchVisitor& visit);
+                                                const RowFile& rows, const BatchVisitor& visit,
+                                                const ReplayBounds& bounds = {});
 
 }  // namespace quire::vector

@@ -79,6 +79,8 @@ class RowFile {
   // True if a sync of the file failed in this process; allows syncing again.
   [[nodiscard]] bool sync_has_failed() const { return file_->sync_has_failed(); }
   void forget_sync_failure() { file_->forget_sync_failure(); }
+  // Keeps who would give back dead rows in place from it, as long as the file is open. Errors: busy, unsupported.
+  [[nodiscard]] Result<void> try_lock_shared() { return file_->try_lock(os::LockKind::shared); }
   // Gives back what was allocated ahead beyond `row_limit` rows.
   [[nodiscard]] Result<void> trim(std::uint64_t row_limit);
 

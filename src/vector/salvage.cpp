@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "base/checksum.hpp"
@@ -126,7 +124,7 @@ class Salvager {
     std::set<std::uint64_t> logs;
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
-      if (const auto generation = generation_in(name)) generations.insert(*generation);
+      if (parse_generation_name(name, number)) generations.insert(number);
       if (parse_log_name(name, number)) logs.insert(number);
     }
     if (generations.empty() && logs.empty()) {
@@ -309,6 +307,7 @@ class Salvager {
       manifest.slot_count = count;
       manifest.row_limit = rows_of_entries_;
       manifest.live = live_;
+      manifest.history_lsn = manifest.generation == 1 ? 0 : manifest.checkpoint_lsn;
     }
     if (report().lost_entries == 0 && manifest.live != live_) {
       note(path(name), {kHeaderBytes, count * kSlotEntryBytes},
@@ -615,17 +614,6 @@ bool Salvage::read_row(const SalvagedVector& vector, std::span<std::byte> out) c
 Result<Salvage> salvage(os::FileSystem& file_system, const std::string& directory,
                         const RepairOptions& options) {
   return Salvager(file_system, directory, options).run();
-}
-
-std::optional<std::uint64_t> generation_in(const std::string& name) {
-  constexpr std::string_view kFirst = "gen-";
-  if (!name.starts_with(kFirst)) return std::nullopt;
-  const char* digits = name.data() + kFirst.size();
-  std::uint64_t number = 0;
-  const auto parsed = std::from_chars(digits, name.data() + name.size(), number);
-  if (parsed.ec != std::errc()) return std::nullopt;
-  if (name != rows_name(number) && name != slots_name(number)) return std::nullopt;
-  return number;
 }
 
 }  // namespace quire::vector

@@ -49,7 +49,4 @@ struct Salvage {
 [[nodiscard]] Result<Salvage> salvage(os::FileSystem& file_system, const std::string& directory,
                                       const RepairOptions& options);
 
-// The generation in the name of a rows or slots file.
-[[nodiscard]] std::optional<std::uint64_t> generation_in(const std::string& name);
-
 }  // namespace quire::vector

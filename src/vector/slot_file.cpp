@@ -12,6 +12,9 @@ namespace quire::vector {
 namespace {
 
 constexpr std::uint64_t kEntriesPerBlock = 16'384;  // 768 KiB
+// Space is taken ahead by a quarter of the file within these.
+constexpr std::uint64_t kLeastAhead = std::uint64_t{64} << 10;
+constexpr std::uint64_t kMostAhead = std::uint64_t{16} << 20;
 
 std::uint64_t offset_of(std::uint64_t entry) noexcept {
   return kHeaderBytes + entry * kSlotEntryBytes;
@@ -30,7 +33,7 @@ Result<std::unique_ptr<SlotFile>> SlotFile::create(os::FileSystem& file_system,
                           .salt = base::random_u64(),
                           .first_lsn = 0};
   QUIRE_TRY(auto file, header.create_file(file_system, path));
-  return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt));
+  return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt, kHeaderBytes));
 }
 
 Result<std::unique_ptr<SlotFile>> SlotFile::open(os::FileSystem& file_system,
@@ -40,7 +43,8 @@ Result<std::unique_ptr<SlotFile>> SlotFile::open(os::FileSystem& file_system,
   QUIRE_TRY(auto file, file_system.open(path, mode));
   QUIRE_TRY(const FileHeader header,
             FileHeader::read(*file, FileRole::slots, manifest.identity, manifest.generation));
-  return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt));
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt, info.size));
 }
 
 Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
@@ -72,6 +76,35 @@ Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
       }
     }
   }
+  return {};
+}
+
+Result<void> SlotFile::reserve(std::uint64_t count) {
+  const std::uint64_t end = offset_of(count);
+  if (end <= reserved_) return {};
+  const std::uint64_t ahead = std::clamp(end / 4, kLeastAhead, kMostAhead);
+  auto taken = take_space(end + ahead);
+  if (!taken && taken.error().code() == ErrorCode::no_space) taken = take_space(end);
+  return taken;
+}
+
+Result<void> SlotFile::take_space(std::uint64_t end) {
+  const auto taken = file_->allocate({reserved_, end - reserved_});
+  // Where space cannot be had ahead, the checkpoint decides.
+  if (taken || taken.error().code() == ErrorCode::unsupported) {
+    reserved_ = end;
+    return {};
+  }
+  // What it got before the disk was full. Entries lie before it: their space was reserved.
+  ignore_error(file_->truncate(reserved_));
+  return taken;
+}
+
+Result<void> SlotFile::trim(std::uint64_t count) {
+  const std::uint64_t end = offset_of(count);
+  if (reserved_ <= end) return {};
+  QUIRE_CHECK(file_->truncate(end));
+  reserved_ = end;
   return {};
 }
 

@@ -35,7 +35,13 @@ class SlotFile {
   [[nodiscard]] Result<void> read(std::uint64_t count, const EntryVisitor& visit,
                                   const DamageVisitor& damaged) const;
 
-  // Writes entries first, first + 1, …; does not sync. Errors: no_space, io.
+  // Takes disk space for so many entries, and some more. Another thread may append meanwhile what was reserved
+  // before. Errors, nothing being changed: no_space, capacity, io.
+  [[nodiscard]] Result<void> reserve(std::uint64_t count);
+  // Gives back what was taken beyond `count` entries.
+  [[nodiscard]] Result<void> trim(std::uint64_t count);
+
+  // Writes entries first, first + 1, …, for which space was reserved; does not sync. Errors: no_space, io.
   [[nodiscard]] Result<void> write(std::uint64_t first, std::span<const SlotEntry> entries);
   [[nodiscard]] Result<void> sync() { return file_->sync(); }
 
@@ -50,11 +56,14 @@ class SlotFile {
   const std::string& path() const noexcept { return file_->path(); }
 
  private:
-  SlotFile(std::unique_ptr<os::File> file, std::uint64_t salt)
-      : file_(std::move(file)), salt_(salt) {}
+  SlotFile(std::unique_ptr<os::File> file, std::uint64_t salt, std::uint64_t size)
+      : file_(std::move(file)), salt_(salt), reserved_(size) {}
+
+  Result<void> take_space(std::uint64_t end);
 
   std::unique_ptr<os::File> file_;
   std::uint64_t salt_;
+  std::uint64_t reserved_;  // bytes of the file that have disk space; for who reserves
 };
 
 }  // namespace quire::vector

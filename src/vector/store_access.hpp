@@ -10,14 +10,15 @@
 
 namespace quire::vector {
 
+// By default without a thread of its own: a test sees each call of the store in order.
 struct StoreAccess {
-  [[nodiscard]] static Result<VectorStore> create(os::FileSystem& file_system,
-                                                  const std::string& directory,
-                                                  const VectorStoreOptions& options,
-                                                  const OpenStoreOptions& open_options = {});
+  [[nodiscard]] static Result<VectorStore> create(
+      os::FileSystem& file_system, const std::string& directory, const VectorStoreOptions& options,
+      const OpenStoreOptions& open_options = {.background = false});
   [[nodiscard]] static Result<VectorStore> open(os::FileSystem& file_system,
                                                 const std::string& directory, StoreMode mode,
-                                                const OpenStoreOptions& options = {});
+                                                const OpenStoreOptions& options = {
+                                                    .background = false});
   // What a view holds.
   [[nodiscard]] static std::shared_ptr<const ViewState> state(const ReadView& view) {
     return view.state_;

@@ -10,10 +10,9 @@ namespace quire::vector {
 std::shared_ptr<const ViewState> StoreCore::view() const {
   auto state = std::make_shared<ViewState>();
   state->identity = identity_;
-  state->catalog = catalog_;
-  // Before the LSN: a view of an older epoch keeps more than it needs, never less.
-  state->epoch = catalog_->epochs().current();
   const base::MutexLock lock(view_mutex_);
+  state->catalog = published_.catalog;
+  if (published_.catalog) state->epoch = published_.catalog->epochs().current();
   state->rows = published_.rows;
   state->lsn = published_.lsn;
   state->versions = published_.versions;

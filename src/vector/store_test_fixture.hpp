@@ -72,14 +72,19 @@ class StoreTest : public ::testing::Test {
     auto made = StoreAccess::create(
         *disk_, kStorePath,
         {.dimension = kDimension, .element_type = ElementType::u8, .durability = durability},
-        open_options);
+        as_wanted(open_options));
     ASSERT_TRUE(succeeded(made));
     store_.emplace(*std::move(made));
   }
 
   Result<VectorStore> open(StoreMode mode = StoreMode::read_write,
                            const OpenStoreOptions& options = {}) {
-    return StoreAccess::open(*disk_, kStorePath, mode, options);
+    return StoreAccess::open(*disk_, kStorePath, mode, as_wanted(options));
+  }
+
+  OpenStoreOptions as_wanted(OpenStoreOptions options) const {
+    options.background = background_;
+    return options;
   }
 
   void reopen() {
@@ -125,6 +130,7 @@ class StoreTest : public ::testing::Test {
   std::unique_ptr<os::SimulatedFileSystem> disk_ = std::make_unique<os::SimulatedFileSystem>();
   std::optional<VectorStore> store_;
   OpenStoreOptions options_;  // of reopen()
+  bool background_ = false;   // the store may use a thread of its own
   Model model_;
 };
 

@@ -152,7 +152,32 @@ Result<void> VectorStore::put_batch(std::span<const std::uint64_t> ids, VectorRe
                        .id = ids[i],
                        .row = rows.bytes().subspan(i * stride, stride)});
   }
-  return core_->commit(std::move(changes));
+  QUIRE_CHECK(core_->commit(std::move(changes)));
+  return {};
+}
+
+Result<bool> VectorStore::put_if_absent(std::uint64_t id, VectorRef vector) {
+  return put_if(id, vector, 0);
+}
+
+Result<bool> VectorStore::put_if_unchanged(std::uint64_t id, VectorRef vector, std::uint64_t lsn) {
+  if (lsn == 0) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "put")
+                               .with_detail("no batch has LSN 0; put_if_absent is for new ids"));
+  }
+  return put_if(id, vector, lsn);
+}
+
+Result<bool> VectorStore::put_if(std::uint64_t id, VectorRef vector, std::uint64_t lsn) {
+  if (!core_) return std::unexpected(closed("put"));
+  QUIRE_CHECK(vector::check_rows(*core_, "put", vector.element_type(), vector.bytes().size(), 1));
+  return core_->commit({{.kind = vector::OperationKind::put, .id = id, .row = vector.bytes()}},
+                       lsn);
+}
+
+Result<void> VectorStore::reserve(std::uint64_t rows) {
+  if (!core_) return std::unexpected(closed("reserve"));
+  return core_->reserve(rows);
 }
 
 Result<void> VectorStore::write(const WriteBatch& batch) {
@@ -169,12 +194,13 @@ Result<void> VectorStore::write(const WriteBatch& batch) {
                        .id = operation.id,
                        .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
   }
-  return core_->commit(std::move(changes));
+  QUIRE_CHECK(core_->commit(std::move(changes)));
+  return {};
 }
 
 Result<bool> VectorStore::remove(std::uint64_t id) {
   if (!core_) return std::unexpected(closed("remove"));
-  return core_->remove(id);
+  return core_->commit({{.kind = vector::OperationKind::remove, .id = id, .row = {}}});
 }
 
 Result<BulkLoader> VectorStore::bulk_load(const BulkLoadOptions& options) {
@@ -211,6 +237,16 @@ Result<void> VectorStore::sync() {
 Result<void> VectorStore::checkpoint() {
   if (!core_) return std::unexpected(closed("checkpoint"));
   return core_->checkpoint();
+}
+
+Result<bool> VectorStore::refresh() {
+  if (!core_) return std::unexpected(closed("refresh"));
+  return core_->refresh();
+}
+
+Result<CompactionReport> VectorStore::compact(const ProgressCallback& progress) {
+  if (!core_) return std::unexpected(closed("compact"));
+  return core_->compact(progress);
 }
 
 Result<void> VectorStore::close() {

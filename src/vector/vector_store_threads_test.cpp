@@ -12,6 +12,8 @@ namespace {
 // under all ids, so a view in which two differ was torn.
 class Threads : public StoreTest {
  protected:
+  Threads() { background_ = true; }
+
   static constexpr std::uint64_t kIds = 64;
 
   void put_everywhere(std::uint8_t value) {

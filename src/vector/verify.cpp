@@ -34,14 +34,20 @@ Result<void> note(VerifyReport& report, const Error& error) {
 }  // namespace
 
 Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress) {
-  const base::MutexLock lock(write_mutex_);
-  if (closed_) return std::unexpected(Error(ErrorCode::closed, "verify").with_path(directory_));
+  // No checkpoint and no compaction meanwhile; batches are held up only while the log is read.
+  const base::MutexLock upkeep(upkeep_mutex_);
   VerifyReport report;
-  QUIRE_CHECK(verify_headers(report));
-  QUIRE_CHECK(verify_slots(report));
-  // A reader's logs were checked when it opened; beside a writer they may be gone by now.
-  if (mode_ == StoreMode::read_write) QUIRE_CHECK(verify_logs(report));
-  verify_rows(report, progress);
+  Manifest manifest;
+  {
+    const base::MutexLock lock(write_mutex_);
+    if (closed_) return std::unexpected(Error(ErrorCode::closed, "verify").with_path(directory_));
+    QUIRE_CHECK(verify_headers(report));
+    // A reader's logs were checked when it opened; beside a writer they may be gone by now.
+    if (mode_ == StoreMode::read_write) QUIRE_CHECK(verify_logs(report));
+    manifest = manifest_;
+  }
+  QUIRE_CHECK(verify_slots(manifest, report));
+  verify_rows(*view(), report, progress);
   return report;
 }
 
@@ -62,15 +68,15 @@ Result<void> StoreCore::verify_headers(VerifyReport& report) {
   return {};
 }
 
-Result<void> StoreCore::verify_slots(VerifyReport& report) {
-  auto slots = SlotFile::open(file_system_, directory_, manifest_, os::OpenMode::read);
+Result<void> StoreCore::verify_slots(const Manifest& manifest, VerifyReport& report) const {
+  auto slots = SlotFile::open(file_system_, directory_, manifest, os::OpenMode::read);
   if (!slots) return note(report, slots.error());
   const auto damaged = [&](ByteRange range, std::string what) {
     report.damaged.push_back(
         {.file = (*slots)->path(), .range = range, .what = std::move(what), .id = std::nullopt});
     return report.damaged.size() < kMostDamages;
   };
-  auto read = (*slots)->read(manifest_.slot_count, [](const SlotEntry&) { return true; }, damaged);
+  auto read = (*slots)->read(manifest.slot_count, [](const SlotEntry&) { return true; }, damaged);
   if (!read) return note(report, read.error());
   return {};
 }
@@ -94,26 +100,26 @@ Result<void> StoreCore::verify_logs(VerifyReport& report) {
   return {};
 }
 
-void StoreCore::verify_rows(VerifyReport& report, const ProgressCallback& progress) {
-  const auto state = view();
-  const VersionTable& versions = state->catalog->versions();
+void StoreCore::verify_rows(const ViewState& state, VerifyReport& report,
+                            const ProgressCallback& progress) const {
+  const VersionTable& versions = state.catalog->versions();
   const auto stride = static_cast<std::size_t>(identity_.stride());
-  for (std::uint64_t i = 0; i < state->versions && report.damaged.size() < kMostDamages; ++i) {
-    if (progress && i % kProgressRows == 0) progress(i, state->versions);
+  for (std::uint64_t i = 0; i < state.versions && report.damaged.size() < kMostDamages; ++i) {
+    if (progress && i % kProgressRows == 0) progress(i, state.versions);
     const Version& version = versions[i];
-    if (!version.is_live_at(state->lsn)) continue;
-    const std::byte* row = state->rows->row(version.row);
+    if (!version.is_live_at(state.lsn)) continue;
+    const std::byte* row = state.rows->row(version.row);
     std::uint64_t sum = 0;
     const std::byte* faulted =
         os::guarded(row, stride, [&] { sum = base::checksum({row, stride}); });
     ++report.rows;
     if (faulted == nullptr && sum == version.row_checksum) continue;
-    const Error error = faulted != nullptr ? state->rows->fault("verify", version.row)
-                                           : state->rows->damage("verify", version.row, version.id);
+    const Error error = faulted != nullptr ? state.rows->fault("verify", version.row)
+                                           : state.rows->damage("verify", version.row, version.id);
     report.damaged.push_back(
         {.file = error.path(), .range = error.range(), .what = error.detail(), .id = version.id});
   }
-  if (progress) progress(state->versions, state->versions);
+  if (progress) progress(state.versions, state.versions);
 }
 
 }  // namespace quire::vector

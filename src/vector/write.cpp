@@ -1,10 +1,13 @@
 // The write path of a store: the steps are numbered in store_core.hpp.
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <numeric>
 #include <utility>
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
+#include "vector/control_page.hpp"
 #include "vector/store_core.hpp"
 
 namespace quire::vector {
@@ -12,6 +15,8 @@ namespace quire::vector {
 namespace {
 
 constexpr std::size_t kGatherBytes = std::size_t{1} << 20;
+// Entries that the slots file has space for beyond what puts take, so that removes go on when the disk is full.
+constexpr std::uint64_t kEntriesForRemoves = 2048;
 
 // Keeps the last change (or operation) of each id, in order.
 template <class OfOneId>
@@ -72,6 +77,13 @@ Result<void> StoreCore::check_writable() const {
   return {};
 }
 
+Result<void> StoreCore::check_no_bulk_load(const char* operation) const {
+  if (bulk_loads_ == 0) return {};
+  return std::unexpected(Error(ErrorCode::busy, operation)
+                             .with_path(directory_)
+                             .with_detail("a bulk load is going on"));
+}
+
 Error StoreCore::refuse_writes(Error cause, ErrorCode told) {
   Error error =
       Error(told, cause.operation(), cause.system_code())
@@ -81,31 +93,83 @@ Error StoreCore::refuse_writes(Error cause, ErrorCode told) {
   return error;
 }
 
-Result<void> StoreCore::commit(std::vector<Change> changes) {
-  const base::MutexLock lock(write_mutex_);
-  return commit_locked(std::move(changes));
+Result<bool> StoreCore::commit(std::vector<Change> changes,
+                               std::optional<std::uint64_t> expected_lsn) {
+  auto submission = std::make_shared<Submission>();
+  submission->changes = std::move(changes);
+  submission->expected_lsn = expected_lsn;
+  return submit(submission);
 }
 
-Result<bool> StoreCore::remove(std::uint64_t id) {
+Result<bool> StoreCore::submit(const std::shared_ptr<Submission>& submission) {
+  queue_.run(submission);
+  do_what_is_due();
+  if (submission->exception) std::rethrow_exception(submission->exception);
+  return std::move(submission->outcome);
+}
+
+void StoreCore::commit_group(CommitQueue::Group group) noexcept {
+  const auto of = [](const std::shared_ptr<Queued>& queued) -> Submission& {
+    return static_cast<Submission&>(*queued);
+  };
   const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
-  if (!catalog_->is_live(id)) return false;
-  QUIRE_CHECK(commit_locked({{.kind = OperationKind::remove, .id = id, .row = {}}}));
-  return true;
+  const std::uint64_t before = lsn_;
+  for (const auto& queued : group) {
+    Submission& submission = of(queued);
+    try {
+      submission.outcome = stage(submission);
+    } catch (...) {
+      submission.exception = std::current_exception();
+    }
+  }
+  if (lsn_ == before) return;
+  const auto is_staged = [](const Submission& submission) {
+    return !submission.exception && submission.outcome && *submission.outcome;
+  };
+  try {
+    batch_is_open_ = true;
+    const Result<void> acknowledged = acknowledge();
+    batch_is_open_ = false;
+    for (const auto& queued : group) {
+      if (!acknowledged && is_staged(of(queued))) {
+        of(queued).outcome = std::unexpected(acknowledged.error());
+      }
+    }
+    note_what_is_due();
+  } catch (...) {
+    for (const auto& queued : group) {
+      if (is_staged(of(queued))) of(queued).exception = std::current_exception();
+    }
+  }
+}
+
+Result<bool> StoreCore::is_as_expected(const Submission& submission) const {
+  if (!submission.expected_lsn) return true;
+  const std::uint64_t id = submission.changes.front().id;
+  const Version* newest = catalog_->newest(id);
+  const bool is_there = newest != nullptr && newest->is_put();
+  return *submission.expected_lsn == (is_there ? newest->lsn : 0);
 }
 
 void StoreCore::drop_ineffective(std::vector<Change>& changes) const {
   keep_last_of_each_id(changes);
+  const Catalog& catalog = *catalog_;
   std::erase_if(changes, [&](const Change& change) {
-    return change.kind == OperationKind::remove && !catalog_->is_live(change.id);
+    return change.kind == OperationKind::remove && !catalog.is_live(change.id);
   });
 }
 
-Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
+Result<bool> StoreCore::stage(Submission& submission) {
   QUIRE_CHECK(check_writable());
+  if (!submission.operations.empty()) {
+    QUIRE_CHECK(log_and_apply(submission.operations, {}));
+    return true;
+  }
+  QUIRE_TRY(const bool expected, is_as_expected(submission));
+  if (!expected) return false;
+  std::vector<Change>& changes = submission.changes;
   drop_ineffective(changes);
-  if (changes.empty()) return {};
-  QUIRE_CHECK(make_log_ready());
+  if (changes.empty()) return false;
 
   std::vector<Operation> operations;
   operations.reserve(changes.size());
@@ -122,8 +186,10 @@ Result<void> StoreCore::commit_locked(std::vector<Change> changes) {
 
   QUIRE_CHECK(write_rows(changes));
   const bool direct = bytes_of_rows(changes) >= options_.direct_batch_bytes;
-  return finish_batch(operations,
-                      direct ? std::span<const Change>() : std::span<const Change>(changes));
+  if (direct && durability_ == Durability::power_loss) QUIRE_CHECK(sync_rows());
+  QUIRE_CHECK(log_and_apply(operations,
+                            direct ? std::span<const Change>() : std::span<const Change>(changes)));
+  return true;
 }
 
 Result<std::shared_ptr<const RowFile>> StoreCore::begin_bulk_load() {
@@ -154,11 +220,24 @@ Result<ByteRange> StoreCore::grant_rows(std::uint64_t least, std::uint64_t wante
 
 Result<void> StoreCore::commit_rows(std::vector<Operation> operations) {
   keep_last_of_each_id(operations);
-  const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
+  std::shared_ptr<RowFile> rows;
+  {
+    const base::MutexLock lock(write_mutex_);
+    QUIRE_CHECK(check_writable());
+    rows = rows_;
+  }
   if (operations.empty()) return {};
-  QUIRE_CHECK(make_log_ready());
-  return finish_batch(operations, {});
+  // Without the lock: other batches go on meanwhile.
+  if (durability_ == Durability::power_loss) {
+    if (auto synced = rows->sync(); !synced) {
+      const base::MutexLock lock(write_mutex_);
+      return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
+    }
+  }
+  auto submission = std::make_shared<Submission>();
+  submission->operations = std::move(operations);
+  QUIRE_CHECK(submit(submission));
+  return {};
 }
 
 void StoreCore::end_bulk_load(ByteRange unused) noexcept {
@@ -166,29 +245,56 @@ void StoreCore::end_bulk_load(ByteRange unused) noexcept {
   --bulk_loads_;
   if (unused.end() == next_row_) next_row_ = unused.offset;
   // Nobody writes granted rows any more: the space of those that were not used goes back.
-  if (bulk_loads_ == 0 && check_writable()) ignore_error(rows_->trim(next_row_));
+  if (bulk_loads_ == 0 && check_writable()) {
+    ignore_error(rows_->trim(std::max(next_row_, reserved_rows_)));
+  }
 }
 
-Result<void> StoreCore::finish_batch(std::span<const Operation> operations,
-                                     std::span<const Change> carried) {
+Result<void> StoreCore::reserve(std::uint64_t rows) {
+  const base::MutexLock lock(write_mutex_);
+  QUIRE_CHECK(check_writable());
+  if (rows > kMaxRows - next_row_) return std::unexpected(no_more_rows("reserve", directory_));
+  QUIRE_CHECK(rows_->reserve(next_row_ + rows));
+  reserved_rows_ = std::max(reserved_rows_, next_row_ + rows);
+  return slots_->reserve(catalog_->versions().size() + rows);
+}
+
+Result<void> StoreCore::log_and_apply(std::span<const Operation> operations,
+                                      std::span<const Change> carried) {
   std::uint64_t used = used_rows_;
+  bool has_puts = false;
   for (const Operation& operation : operations) {
-    if (operation.kind == OperationKind::put) used = std::max(used, operation.row + 1);
+    if (operation.kind != OperationKind::put) continue;
+    used = std::max(used, operation.row + 1);
+    has_puts = true;
   }
+  const LogUse use = has_puts ? LogUse::puts : LogUse::removes;
   QUIRE_TRY(auto map, rows_->map(used));
+  // Invariant 7. Puts leave room for removes.
+  const std::uint64_t entries = catalog_->versions().size() + operations.size();
+  QUIRE_CHECK(slots_->reserve(entries + (has_puts ? kEntriesForRemoves : 0)));
+
   batch_is_open_ = true;
   if (durability_ != Durability::checkpoint_only) {
-    if (auto logged = log_batch(operations, carried); !logged) {
-      batch_is_open_ = false;
-      return logged;
+    Result<void> appended;
+    if (log_->is_spoiled()) appended = start_next_log(use);
+    if (appended) appended = append_record(operations, carried);
+    // On a full disk removes have a log of their own that is there already.
+    if (!appended && use == LogUse::removes && appended.error().code() == ErrorCode::no_space &&
+        log_->is_spoiled() && start_next_log(use)) {
+      appended = append_record(operations, carried);
     }
+    if (!appended) {
+      batch_is_open_ = false;
+      return appended;
+    }
+    if (carried.empty() && durability_ != Durability::power_loss) has_unsynced_rows_ = true;
   }
   used_rows_ = used;
   next_row_ = std::max(next_row_, used);
   apply_next(operations);
-  publish(std::move(map));
+  stage_view(std::move(map));
   batch_is_open_ = false;
-  checkpoint_if_due();
   return {};
 }
 
@@ -201,11 +307,6 @@ void StoreCore::apply_next(std::span<const Operation> operations) {
                      .lsn = lsn_,
                      .row_checksum = operation.row_checksum});
   }
-}
-
-Result<void> StoreCore::make_log_ready() {
-  if (!log_->is_spoiled()) return {};
-  return start_next_log();
 }
 
 Result<void> StoreCore::write_rows(std::span<const Change> changes) {
@@ -239,22 +340,13 @@ Result<void> StoreCore::write_rows(std::span<const Change> changes) {
   return {};
 }
 
-Result<void> StoreCore::log_batch(std::span<const Operation> operations,
-                                  std::span<const Change> carried) {
-  const bool direct = carried.empty();
-  const bool durable = durability_ == Durability::power_loss;
-  if (direct && durable) {
-    // The batch has no record yet: it is surely absent. But rows of earlier batches may be lost too, and
-    // only their records bring them back.
-    if (auto synced = rows_->sync(); !synced) {
-      return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
-    }
-  }
-
+Result<void> StoreCore::append_record(std::span<const Operation> operations,
+                                      std::span<const Change> carried) {
+  const bool carries_rows = !carried.empty();
   RecordHead head{.lsn = lsn_ + 1,
                   .durable_lsn = durable_lsn_,
                   .generation = manifest_.generation,
-                  .kind = direct ? RecordKind::rows_in_file : RecordKind::inline_rows,
+                  .kind = carries_rows ? RecordKind::inline_rows : RecordKind::rows_in_file,
                   .part = 0,
                   .last_part = false};
   std::vector<std::span<const std::byte>> rows;
@@ -262,47 +354,119 @@ Result<void> StoreCore::log_batch(std::span<const Operation> operations,
     const std::size_t count = std::min(kMaxOperationsPerRecord, operations.size() - first);
     head.last_part = first + count == operations.size();
     rows.clear();
-    if (!direct) {
+    if (carries_rows) {
       for (const Change& change : carried.subspan(first, count)) rows.push_back(change.row);
     }
     QUIRE_CHECK(log_->append(head, operations.subspan(first, count), rows));
     ++head.part;
   }
-  if (durable) {
-    if (auto synced = log_->sync(); !synced) {
-      return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::outcome_unknown));
-    }
-    durable_lsn_ = lsn_ + 1;
-  }
+  return {};
+}
+
+Result<void> StoreCore::acknowledge() {
+  if (durability_ == Durability::power_loss) QUIRE_CHECK(sync_log());
+  publish();
   return {};
 }
 
 Result<void> StoreCore::sync() {
-  const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
-  if (durability_ == Durability::checkpoint_only) return checkpoint_locked();
-  return sync_locked();
+  {
+    const base::MutexLock lock(write_mutex_);
+    QUIRE_CHECK(check_writable());
+    if (durability_ != Durability::checkpoint_only) return sync_log();
+  }
+  return checkpoint();
 }
 
-Result<void> StoreCore::sync_locked() {
+// The batch that asks has no record yet: it is surely absent. But rows of earlier batches may be lost too, and only
+// their records bring them back.
+Result<void> StoreCore::sync_rows() {
+  if (auto synced = rows_->sync(); !synced) {
+    return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
+  }
+  has_unsynced_rows_ = false;
+  return {};
+}
+
+Result<void> StoreCore::sync_log() {
   if (!log_->has_unsynced_records()) return {};
+  Result<void> synced;
   // Rows first: a record that names rows says, once it is durable, that they are.
-  auto synced = rows_->sync();
+  if (has_unsynced_rows_) synced = rows_->sync();
   if (synced) synced = log_->sync();
   if (!synced) {
     return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::outcome_unknown));
   }
+  has_unsynced_rows_ = false;
   durable_lsn_ = lsn_;
   return {};
 }
 
-void StoreCore::publish(std::shared_ptr<const RowMap> rows) {
-  Published next{.rows = std::move(rows),
-                 .lsn = lsn_,
-                 .versions = catalog_->versions().size(),
-                 .live = catalog_->live()};
+void StoreCore::stage_view(std::shared_ptr<const RowMap> rows) {
+  staged_ = {.catalog = catalog_,
+             .rows = std::move(rows),
+             .lsn = lsn_,
+             .versions = catalog_->versions().size(),
+             .live = catalog_->live(),
+             .history_lsn = manifest_.history_lsn};
+}
+
+void StoreCore::publish() {
+  Published next = staged_;
+  // For readers in other processes. One that is not told shows what it was told before.
+  if (lock_) {
+    ignore_error(write_control_page(*lock_, identity_, manifest_.generation, next.lsn));
+  }
   const base::MutexLock lock(view_mutex_);
   std::swap(published_, next);
+}
+
+void StoreCore::note_what_is_due() {
+  Chore due = Chore::none;
+  if (std::exchange(spares_are_due_, false)) due = due | Chore::refill_spares;
+  if (log_->record_bytes() >= checkpoint_at_) {
+    // One that fails is no error of the batch. It is tried again when the log has grown by a quarter of its
+    // limit, or a new one reaches it; close() and checkpoint() report why it fails.
+    checkpoint_at_ =
+        log_->record_bytes() + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
+    due = due | Chore::checkpoint;
+  }
+  const std::uint64_t dead_rows = used_rows_ - catalog_->live();
+  if (bulk_loads_ == 0 && dead_rows >= compact_at_dead_rows_ &&
+      fragmentation() > options_.compact_above) {
+    // If it fails, or is overtaken, it is worth another try when there is more to gain.
+    compact_at_dead_rows_ = dead_rows + std::max(dead_rows / 4, least_dead_rows());
+    due = due | Chore::compact;
+  }
+  if (due == Chore::none) return;
+  // Relaxed: who takes the chores takes the locks to do them.
+  due_.store(due_.load(std::memory_order_relaxed) | due, std::memory_order_relaxed);
+}
+
+void StoreCore::do_what_is_due() noexcept {
+  if (due_.load(std::memory_order_relaxed) == Chore::none) return;
+  const Chore chores = due_.exchange(Chore::none, std::memory_order_relaxed);
+  if (chores == Chore::none) return;
+  if (options_.background && background_.request(chores)) return;
+  do_chores(chores);
+}
+
+void StoreCore::do_chores(Chore chores) noexcept {
+  try {
+    const base::MutexLock upkeep(upkeep_mutex_);
+    if (includes(chores, Chore::refill_spares)) {
+      bool writable = false;
+      {
+        const base::MutexLock lock(write_mutex_);
+        writable = check_writable().has_value();
+      }
+      if (writable) ignore_error(spares_.refill());
+    }
+    if (includes(chores, Chore::checkpoint)) ignore_error(checkpoint_with_upkeep());
+    if (includes(chores, Chore::compact)) ignore_error(compact_with_upkeep({}));
+  } catch (const std::bad_alloc&) {
+    return;  // it becomes due again
+  }
 }
 
 }  // namespace quire::vector

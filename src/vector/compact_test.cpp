@@ -1,0 +1,193 @@
+// Compaction: what it gives back, what it leaves alone, and what stops it.
+#include <cerrno>
+
+#include "vector/bulk_load_fixture.hpp"
+#include "vector/next_generation.hpp"
+
+namespace quire::vector {
+namespace {
+
+class Compaction : public BulkLoadTest {
+ protected:
+  void remove_many(std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t id = first; id < first + count; ++id) {
+      ASSERT_TRUE(*store_->remove(id));
+      model_.erase(id);
+    }
+  }
+  bool exists(const std::string& name) const { return disk_->info(file(name)).has_value(); }
+  std::uint64_t allocated(const std::string& name) const {
+    return disk_->info(file(name))->allocated_bytes;
+  }
+};
+
+TEST_F(Compaction, GivesTheSpaceOfDeadRowsBack) {
+  create();
+  ASSERT_TRUE(put_many(0, 20'000));
+  remove_many(0, 15'000);
+  ASSERT_TRUE(put_many(19'000, 1000, 5));  // once more
+  EXPECT_GT(store_->info()->fragmentation, 0.7);
+  const std::uint64_t before = store_->info()->bytes_on_disk;
+  const auto report = store_->compact();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->rows, 5000U);
+  EXPECT_EQ(report->generation, 2U);
+  EXPECT_GT(report->bytes_reclaimed, 15'000U * (kDimension + kSlotEntryBytes));
+  EXPECT_LT(store_->info()->bytes_on_disk, before - report->bytes_reclaimed / 2);
+  EXPECT_EQ(store_->info()->fragmentation, 0);
+  EXPECT_FALSE(exists("gen-1.rows"));
+  EXPECT_FALSE(exists("gen-1.slots"));
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_TRUE(store_->verify()->ok());
+  put(3, 33);
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_EQ(store_->info()->generation, 2U);
+}
+
+TEST_F(Compaction, OfAStoreWithNothingDeadDoesNothing) {
+  create();
+  EXPECT_EQ(store_->compact()->generation, 0U);
+  ASSERT_TRUE(put_many(0, 10));
+  EXPECT_EQ(store_->compact()->generation, 0U);
+  EXPECT_EQ(store_->info()->generation, 1U);
+}
+
+TEST_F(Compaction, OfAStoreWithNoLiveRowLeavesNone) {
+  create();
+  ASSERT_TRUE(put_many(0, 5000));
+  remove_many(0, 5000);
+  const auto report = store_->compact();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->rows, 0U);
+  EXPECT_EQ(disk_->info(file("gen-2.rows"))->size, kHeaderBytes);
+  EXPECT_EQ(store_->view().size(), 0U);
+  put(1, 1);
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(Compaction, ViewsGoOnShowingWhatTheyShowed) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  const ReadView before = store_->view();
+  const Model was = model_;
+  remove_many(10, 80);
+  ASSERT_TRUE(succeeded(store_->compact()));
+  put(5, 55);
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_EQ(contents_of(before), was);
+  EXPECT_EQ(contents_of(*store_), model_);
+  store_.reset();
+  EXPECT_EQ(contents_of(before), was);
+}
+
+TEST_F(Compaction, KeepsTheLsnOfEachVector) {
+  create();
+  put(1, 1);
+  put(2, 2);
+  put(2, 3);
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_FALSE(*store_->put_if_unchanged(1, vector_of(9, kDimension), 3));
+  EXPECT_TRUE(*store_->put_if_unchanged(1, vector_of(9, kDimension), 1));
+  EXPECT_FALSE(*store_->put_if_unchanged(1, vector_of(9, kDimension), 1)) << "it is batch 4 now";
+  EXPECT_FALSE(*store_->put_if_absent(2, vector_of(9, kDimension)));
+  ASSERT_TRUE(*store_->remove(2));
+  EXPECT_FALSE(*store_->put_if_unchanged(2, vector_of(9, kDimension), 3));
+  EXPECT_TRUE(*store_->put_if_absent(2, vector_of(9, kDimension)));
+}
+
+TEST_F(Compaction, WaitsForBulkLoads) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  {
+    BulkLoader loader = load();
+    Claim rows = claim(loader, 10);
+    EXPECT_TRUE(failed_with(ErrorCode::busy, store_->compact()));
+    ASSERT_TRUE(append(rows, {1, 2, 3}));
+    ASSERT_TRUE(commit(loader, rows));
+  }
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(Compaction, OfADamagedRowIsRefusedAndNothingIsLost) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  ASSERT_TRUE(
+      succeeded(disk_->flip(file("gen-1.rows"), kHeaderBytes + 70 * kDimension, std::byte{4})));
+  const auto refused = store_->compact();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_EQ(
+      refused.error().message(),
+      "compact /store/gen-1.rows [5216, 5232): corrupt: the checksum of row 70 (id 70) is wrong");
+  EXPECT_FALSE(exists("gen-2.rows"));
+  put(200, 200);
+  model_.erase(70);
+  reopen();
+  EXPECT_EQ(store_->view().size(), model_.size() + 1);
+}
+
+TEST_F(Compaction, FailingAnywhereLosesNothing) {
+  for (const int with : {EIO, ENOSPC}) {
+    for (std::uint64_t call = 0;; ++call) {
+      ASSERT_LT(call, 300U);
+      SCOPED_TRACE("errno " + std::to_string(with) + " at call " + std::to_string(call));
+      disk_ = std::make_unique<os::SimulatedFileSystem>();
+      model_.clear();
+      create();
+      ASSERT_TRUE(put_many(0, 30));
+      remove_many(0, 20);
+      disk_->set_hook([left = call, with](const os::SimulatedCall&) mutable {
+        return os::SimulatedOutcome{.fail_with = left-- == 0 ? with : 0};
+      });
+      const auto compacted = store_->compact();
+      disk_->set_hook({});
+      ASSERT_EQ(contents_of(*store_), model_) << "reads go on";
+      const auto put_more = store_->put(500, vector_of(500, kDimension));
+      if (put_more) {
+        model_[500] = vector_of(500, kDimension);
+      } else {
+        ASSERT_TRUE(failed_with(ErrorCode::read_only_after_error, put_more));
+      }
+      lose_power(os::Survivors::random);
+      reopen();
+      ASSERT_EQ(contents_of(*store_), model_);
+      ASSERT_TRUE(store_->verify()->ok());
+      ASSERT_EQ(exists("gen-1.rows") + exists("gen-2.rows"), 1);
+      if (compacted && call > 60) break;
+    }
+  }
+}
+
+TEST_F(Compaction, IsDoneByItselfWhenEnoughRowsAreDead) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 300'000));
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    ASSERT_TRUE(put_many(0, 60'000, round));
+  }
+  EXPECT_EQ(store_->info()->generation, 2U);
+  EXPECT_LE(store_->info()->fragmentation, 0.3);
+  EXPECT_EQ(store_->view().size(), 300'000U);
+  EXPECT_EQ(*store_->get<std::uint8_t>(59'999), vector_of(60'002, kDimension));
+}
+
+TEST_F(Compaction, WhatAnUnfinishedOneLeftIsRemovedAtOpen) {
+  create();
+  ASSERT_TRUE(put_many(0, 10));
+  const auto identity = read_manifest(*disk_, kStorePath)->identity;
+  auto unfinished = NextGeneration::create(*disk_, kStorePath, identity, 2);
+  ASSERT_TRUE(succeeded(unfinished));
+  (*unfinished)->keep();
+  ASSERT_TRUE(exists("gen-2.rows"));
+  reopen();
+  EXPECT_FALSE(exists("gen-2.rows"));
+  EXPECT_FALSE(exists("gen-2.slots"));
+  EXPECT_EQ(store_->recovery().removed_files,
+            (std::vector<std::string>{"gen-2.rows", "gen-2.slots"}));
+}
+
+}  // namespace
+}  // namespace quire::vector

@@ -1,0 +1,97 @@
+#include "vector/next_generation.hpp"
+
+#include <utility>
+
+#include "base/checksum.hpp"
+#include "base/try.hpp"
+
+namespace quire::vector {
+
+namespace {
+
+constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+constexpr std::size_t kBlockEntries = 16'384;
+constexpr std::uint64_t kProgressVersions = 65'536;
+
+}  // namespace
+
+Result<std::unique_ptr<NextGeneration>> NextGeneration::create(os::FileSystem& file_system,
+                                                               const std::string& directory,
+                                                               const StoreIdentity& identity,
+                                                               std::uint64_t generation) {
+  std::unique_ptr<NextGeneration> next(
+      new NextGeneration(file_system, directory, identity.stride(), generation));
+  next->remove_files();
+  QUIRE_TRY(next->rows_, RowFile::create(file_system, directory, identity, generation));
+  QUIRE_TRY(next->slots_, SlotFile::create(file_system, directory, identity, generation));
+  return next;
+}
+
+NextGeneration::~NextGeneration() {
+  if (!kept_) remove_files();
+}
+
+void NextGeneration::remove_files() {
+  ignore_error(file_system_.remove(os::join_path(directory_, rows_name(generation_))));
+  ignore_error(file_system_.remove(os::join_path(directory_, slots_name(generation_))));
+}
+
+Result<void> NextGeneration::copy(const CopySource& source, const ProgressCallback& progress) {
+  const bool is_first = !std::exchange(is_begun_, true);
+  const VersionTable& versions = source.catalog->versions();
+  for (std::uint64_t i = copied_versions_; i < source.versions; ++i) {
+    if (progress && i % kProgressVersions == 0) progress(i, source.versions);
+    const Version& version = versions[i];
+    // A remove counts only for who asks what changed since the copy was begun.
+    const bool wanted = version.is_put() ? version.is_live_at(source.lsn) : !is_first;
+    if (!wanted) continue;
+    QUIRE_CHECK(take(source, version));
+  }
+  copied_versions_ = source.versions;
+  return write_out();
+}
+
+Result<void> NextGeneration::take(const CopySource& source, const Version& version) {
+  SlotEntry entry{.kind = OperationKind::remove,
+                  .id = version.id,
+                  .row = 0,
+                  .lsn = version.lsn,
+                  .row_checksum = version.row_checksum};
+  if (version.is_put()) {
+    entry.kind = OperationKind::put;
+    entry.row = row_count_++;
+    const std::size_t at = waiting_rows_.size();
+    waiting_rows_.resize(at + stride_);
+    const auto row = std::span(waiting_rows_).subspan(at, stride_);
+    QUIRE_CHECK(source.rows->read(version.row, row));
+    if (base::checksum(row) != version.row_checksum) {
+      return std::unexpected(source.rows->damage("compact", version.row, version.id));
+    }
+  }
+  waiting_.push_back(entry);
+  if (waiting_rows_.size() < kBlockBytes && waiting_.size() < kBlockEntries) return {};
+  return write_out();
+}
+
+Result<void> NextGeneration::write_out() {
+  if (waiting_.empty()) return {};
+  const std::uint64_t first_row = row_count_ - waiting_rows_.size() / stride_;
+  QUIRE_CHECK(slots_->reserve(entry_count_ + waiting_.size()));
+  if (!waiting_rows_.empty()) QUIRE_CHECK(rows_->write(first_row, waiting_rows_));
+  QUIRE_CHECK(slots_->write(entry_count_, waiting_));
+  for (const SlotEntry& entry : waiting_) catalog_->apply(entry);
+  entry_count_ += waiting_.size();
+  unsynced_bytes_ += waiting_rows_.size() + waiting_.size() * kSlotEntryBytes;
+  waiting_rows_.clear();
+  waiting_.clear();
+  return {};
+}
+
+Result<void> NextGeneration::sync() {
+  QUIRE_CHECK(rows_->sync());
+  QUIRE_CHECK(slots_->sync());
+  unsynced_bytes_ = 0;
+  return file_system_.sync_directory(directory_);
+}
+
+}  // namespace quire::vector
