@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 
 build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libgtest-dev libgmock-dev
-  nlohmann-json3-dev libcli11-dev libfmt-dev python3)
+  nlohmann-json3-dev libcli11-dev libfmt-dev python3 python3-numpy)
 clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
 bench_packages=(libbenchmark-dev)

@@ -132,7 +132,7 @@ Outcome<VectorFileReader> ManyThreadsWriter::open_reader() const {
 }
 
 ManyThreadsWriter::Written ManyThreadsWriter::write(VectorFileReader& reader, std::uint64_t batch) {
-  const std::uint64_t first = batch * plan_.batch_rows;
+  const std::uint64_t first = plan_.first_row + batch * plan_.batch_rows;
   const std::uint64_t end = first + std::min(plan_.batch_rows, plan_.rows - first);
   QUIRE_TRY(BulkRows rows, from_store(loader_.claim(end - first)));
   if (reader.position() != first) {

@@ -63,6 +63,7 @@ class ManyThreadsWriter final : public BatchWriter {
     std::string file;
     VectorFileOptions format;      // with everything that a reader of the file has found
     std::uint64_t rows = 0;        // of the file
+    std::uint64_t first_row = 0;   // that is to be stored
     std::uint64_t block_rows = 0;  // that a reader reads at once
     std::uint64_t batch_rows = 0;
     std::uint64_t first_id = 0;
@@ -92,7 +93,9 @@ class ManyThreadsWriter final : public BatchWriter {
   Outcome<VectorFileReader> open_reader() const;
   bool is_stopped() QUIRE_EXCLUDES(mutex_);
   Written write(VectorFileReader& reader, std::uint64_t batch);
-  std::uint64_t batches() const { return (plan_.rows - 1) / plan_.batch_rows + 1; }
+  std::uint64_t batches() const {
+    return (plan_.rows - plan_.first_row - 1) / plan_.batch_rows + 1;
+  }
 
   const Plan plan_;
   const std::uint64_t run_;  // batches in a row for one thread: as many as its reader reads at once

@@ -84,6 +84,7 @@ Command nearest_command();
 Command export_command();
 Command remove_command();
 Command checkpoint_command();
+Command repair_command();
 Command verify_command();
 Command snapshot_command();
 Command restore_command();

@@ -38,6 +38,7 @@ struct Arguments {
   std::uint64_t batch_rows = 0;  // 0: not given
   std::uint64_t threads = 0;     // 0: not given
   std::optional<Durability> durability;
+  bool resume = false;
 };
 
 Outcome<VectorFileReader> open_file(const Arguments& arguments) {
@@ -87,31 +88,52 @@ Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileRead
                             .durability = arguments.durability.value_or(Durability::power_loss)}));
 }
 
+// How many rows of the file, from its first on, the store has as they are in the file. Each is compared: that
+// the next of them differs says nothing of those behind it, which an earlier import may have put.
+Outcome<std::uint64_t> rows_there_already(const Arguments& arguments, VectorFileReader& reader,
+                                          const VectorStore& store) {
+  const ReadView view = store.view();
+  QUIRE_CHECK(reader.seek(0));
+  Progress progress("comparing", "row", reader.rows());
+  std::uint64_t there = 0;
+  while (there < reader.rows()) {
+    QUIRE_TRY(const auto block, reader.next());
+    for (std::size_t at = 0; at < block.size(); at += reader.row_bytes(), ++there) {
+      const auto row = view.find_bytes(arguments.first_id + there);
+      if (!row || !std::ranges::equal(*row, block.subspan(at, reader.row_bytes()))) return there;
+    }
+    progress.update(there);
+  }
+  return there;
+}
+
 unsigned threads_for(const Arguments& arguments, const VectorFileReader& reader,
-                     std::uint64_t batch_bytes) {
-  const std::uint64_t all_bytes = reader.rows() * reader.row_bytes();
+                     std::uint64_t first_row, std::uint64_t batch_bytes) {
+  const std::uint64_t all_bytes = (reader.rows() - first_row) * reader.row_bytes();
   if (batch_bytes < kLeastBytesForThreads || batch_bytes == all_bytes) return 1;
   if (arguments.threads != 0) return static_cast<unsigned>(arguments.threads);
   return std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreadsUnlessSaid);
 }
 
-// What stores the rows of the file; `first` is its first batch.
+// What stores the rows of the file from `first_row` on; `first` is the first batch of them.
 Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
                                                    const VectorFileReader& reader,
-                                                   RowBatches& batches,
+                                                   std::uint64_t first_row, RowBatches& batches,
                                                    std::span<const std::byte> first,
                                                    VectorStore& store) {
-  const unsigned threads = threads_for(arguments, reader, first.size());
+  const unsigned threads = threads_for(arguments, reader, first_row, first.size());
   if (threads == 1) {
-    return std::make_unique<OneThreadWriter>(store, batches, first, arguments.first_id);
+    return std::make_unique<OneThreadWriter>(store, batches, first, arguments.first_id + first_row);
   }
-  QUIRE_TRY(BulkLoader loader, from_store(store.bulk_load({.expected_rows = reader.rows()})));
+  QUIRE_TRY(BulkLoader loader,
+            from_store(store.bulk_load({.expected_rows = reader.rows() - first_row})));
   auto writer = std::make_unique<ManyThreadsWriter>(
       ManyThreadsWriter::Plan{.file = arguments.file,
                               .format = {.format = reader.format(),
                                          .dimension = reader.dimension(),
                                          .element_type = reader.element_type()},
                               .rows = reader.rows(),
+                              .first_row = first_row,
                               .block_rows = VectorFileReader::kBlockBytes / reader.row_bytes(),
                               .batch_rows = first.size() / reader.row_bytes(),
                               .first_id = arguments.first_id,
@@ -124,13 +146,17 @@ Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
 // One import: what goes where, and how far it is.
 class Import {
  public:
+  // The store has the first `resumed` rows, durably.
   Import(const Arguments& arguments, const Settings& settings, std::uint64_t rows,
-         VectorStore& store, bool each_write_is_durable)
+         std::uint64_t resumed, VectorStore& store, bool each_write_is_durable)
       : arguments_(arguments),
         settings_(settings),
         rows_(rows),
+        resumed_(resumed),
         store_(store),
-        each_write_is_durable_(each_write_is_durable) {}
+        each_write_is_durable_(each_write_is_durable),
+        stored_(resumed),
+        durable_(resumed) {}
 
   // Stores all batches of `writer`.
   Outcome<> run(std::unique_ptr<BatchWriter> writer) {
@@ -154,7 +180,15 @@ class Import {
   }
 
   void report(double seconds) const {
-    if (settings_.json) return;  // the last batch's line said it
+    if (settings_.json) {
+      // The last batch's line said it, if there was one.
+      if (resumed_ == rows_ && arguments_.resume) print_line("{{\"rows\": {}}}", rows_);
+      return;
+    }
+    if (resumed_ > 0) {
+      print_line("{} of {} were there already", counted(resumed_, "row"), grouped(rows_));
+      if (resumed_ == rows_) return;
+    }
     if (rows_ == 0) {
       print_line("{} has no rows; nothing was imported", arguments_.file);
       return;
@@ -163,9 +197,9 @@ class Import {
     const auto percentile = [&latency](double percent) {
       return duration(static_cast<double>(latency.percentile(percent)) * 1e-9);
     };
-    print_line("imported {} (ids {} to {}) in {}: {} rows/s", counted(stored_, "row"),
-               arguments_.first_id, arguments_.first_id + (stored_ - 1), duration(seconds),
-               rate(stored_, seconds));
+    print_line("imported {} (ids {} to {}) in {}: {} rows/s", counted(stored_ - resumed_, "row"),
+               arguments_.first_id + resumed_, arguments_.first_id + (stored_ - 1),
+               duration(seconds), rate(stored_ - resumed_, seconds));
     print_line("batch latency: p50 {}, p99 {} ({} of up to {})", percentile(50), percentile(99),
                latency.count() == 1 ? "1 batch" : grouped(latency.count()) + " batches",
                counted(largest_batch_, "row"));
@@ -203,11 +237,12 @@ class Import {
 
   const Arguments& arguments_;
   const Settings& settings_;
-  std::uint64_t rows_;  // of the file
+  std::uint64_t rows_;     // of the file
+  std::uint64_t resumed_;  // of these, rows that were there before
   VectorStore& store_;
   bool each_write_is_durable_;
-  std::uint64_t stored_ = 0;   // rows that the store has
-  std::uint64_t durable_ = 0;  // of these, rows that survive losing power
+  std::uint64_t stored_;   // rows that the store has
+  std::uint64_t durable_;  // of these, rows that survive losing power
   std::uint64_t largest_batch_ = 0;
   LatencyHistogram latency_;
 };
@@ -218,13 +253,20 @@ Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(VectorFileReader reader, open_file(arguments));
   RowBatches batches(reader, arguments.batch_rows);
   // Before the store: a file that is bad from the start leaves none behind.
-  QUIRE_TRY(const std::span<const std::byte> first, batches.next());
+  QUIRE_TRY(std::span<const std::byte> first, batches.next());
   QUIRE_TRY(VectorStore store, open_store(arguments, reader));
   QUIRE_TRY(const StoreInfo info, from_store(store.info()));
 
-  Import import(arguments, settings, reader.rows(), store,
+  std::uint64_t resumed = 0;
+  if (arguments.resume) {
+    QUIRE_TRY(resumed, rows_there_already(arguments, reader, store));
+    QUIRE_CHECK(from_store(store.sync()));
+    QUIRE_CHECK(reader.seek(resumed));
+    QUIRE_TRY(first, batches.next());
+  }
+  Import import(arguments, settings, reader.rows(), resumed, store,
                 info.durability == Durability::power_loss);
-  QUIRE_TRY(auto writer, start_writer(arguments, reader, batches, first, store));
+  QUIRE_TRY(auto writer, start_writer(arguments, reader, resumed, batches, first, store));
   QUIRE_CHECK(import.run(std::move(writer)));
   import.report(std::chrono::duration<double>(Clock::now() - begin).count());
   return {};
@@ -247,6 +289,8 @@ Run declare(CLI::App& app) {
       kMostThreads);
   add_durability(app, arguments->durability,
                  "Durability of a new store (default power_loss); an existing one must have it");
+  app.add_flag("--resume", arguments->resume,
+               "Go on behind the rows that the store has as they are in FILE");
   return [arguments](const Settings& settings) { return import_file(*arguments, settings); };
 }
 
@@ -259,7 +303,8 @@ Command import_command() {
       "under it. A batch is stored whole or not at all. With --json there is one line\n"
       "{\"rows\": N} after each batch, as soon as N rows of this import would survive a loss of\n"
       "power, and they are the first N of the file, however many threads write. Ctrl-C stops\n"
-      "after the current batch.\n\n"
+      "after the current batch. --resume goes on with an import that was killed or stopped: it\n"
+      "compares the file with the store, and imports from the first row on that differs.\n\n"
       "Example:\n"
       "  quire import photos data/base_10k.bvecs",
       declare};

@@ -46,7 +46,7 @@ std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
   for (const Command& command :
        {create_command(), import_command(), remove_command(), info_command(), get_command(),
         export_command(), nearest_command(), snapshot_command(), restore_command(),
-        verify_command(), checkpoint_command()}) {
+        verify_command(), repair_command(), checkpoint_command()}) {
     declare(quire, command, settings, declared);
   }
   return declared;

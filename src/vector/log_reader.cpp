@@ -24,6 +24,11 @@ Result<LogReader> LogReader::open(os::FileSystem& file_system, const std::string
   return LogReader(std::move(file), header, info.size);
 }
 
+Result<LogReader> LogReader::with_header(std::unique_ptr<os::File> file, const FileHeader& header) {
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  return LogReader(std::move(file), header, std::max(info.size, kHeaderBytes));
+}
+
 Result<std::span<const std::byte>> LogReader::bytes_at(std::uint64_t offset, std::uint64_t length) {
   const ByteRange have{window_offset_, window_.size()};
   if (!have.contains({offset, length})) {
@@ -59,8 +64,7 @@ Result<bool> LogReader::only_zeros_follow() {
   return true;
 }
 
-Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
-  Record record;
+Result<std::optional<std::uint64_t>> LogReader::find_record(std::uint64_t durable, Record& record) {
   // Bytes that only look like the head of a record are rare by chance; many of them, each claiming a great
   // length, are made by someone.
   std::uint64_t budget = 16 * size_ + (std::uint64_t{64} << 20);
@@ -68,7 +72,7 @@ Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
     QUIRE_TRY(const auto head, bytes_at(at, kRecordHeadBytes));
     // Cheap tests first: nearly every place is not a record.
     const std::uint64_t length = claimed_length(head, size_ - at);
-    if (length == 0 || base::load_le<std::uint64_t>(head, 24) < lsn) continue;
+    if (length == 0 || base::load_le<std::uint64_t>(head, 24) < durable) continue;
     if (length > budget) {
       return std::unexpected(
           Error(ErrorCode::corrupt, "open")
@@ -78,9 +82,21 @@ Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
     }
     budget -= length;
     QUIRE_TRY(const bool valid, decode_at(at, record));
-    if (valid) return true;
+    if (valid) return at;
   }
-  return false;
+  return std::nullopt;
+}
+
+Result<bool> LogReader::skip_to_valid(Record& record) {
+  QUIRE_TRY(const auto found, find_record(0, record));
+  if (found) position_ = *found;
+  return found.has_value();
+}
+
+Result<bool> LogReader::proves_durable(std::uint64_t lsn) {
+  Record record;
+  QUIRE_TRY(const auto found, find_record(lsn, record));
+  return found.has_value();
 }
 
 }  // namespace quire::vector

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ class LogReader {
   [[nodiscard]] static Result<LogReader> open(os::FileSystem& file_system,
                                               const std::string& directory,
                                               const StoreIdentity& identity, std::uint64_t number);
+  // The same for a file whose header is known from elsewhere.
+  [[nodiscard]] static Result<LogReader> with_header(std::unique_ptr<os::File> file,
+                                                     const FileHeader& header);
 
   const FileHeader& header() const noexcept { return header_; }
   const std::string& path() const noexcept { return file_->path(); }
@@ -28,6 +32,9 @@ class LogReader {
 
   // Decodes the record at position() without moving on; false if there is no valid one.
   [[nodiscard]] Result<bool> peek(Record& record);
+  // Moves to the next place with a valid record, which may be this one; false if there is none, and
+  // position() is then unspecified. Errors: as proves_durable.
+  [[nodiscard]] Result<bool> skip_to_valid(Record& record);
   // Goes on at `position`, where a record of this log ended before.
   void seek(std::uint64_t position) noexcept { position_ = position; }
   // Moves past a record that peek returned.
@@ -44,6 +51,8 @@ class LogReader {
       : file_(std::move(file)), header_(header), size_(size) {}
 
   Result<bool> decode_at(std::uint64_t offset, Record& record);
+  // Where the next valid record stands, from position() on, that says that batch `durable` was durable.
+  Result<std::optional<std::uint64_t>> find_record(std::uint64_t durable, Record& record);
   // `length` bytes from `offset` on, from the window if it has them.
   // REQUIRES: they are inside the file.
   Result<std::span<const std::byte>> bytes_at(std::uint64_t offset, std::uint64_t length);

@@ -1,0 +1,23 @@
+"""Memory, files and disk of a store stay bounded however long it is churned: 20 s by default, ten minutes with
+QUIRE_NIGHTLY=1. See store_soak.cpp."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+
+class StoreSoakTest(unittest.TestCase):
+    def test_what_a_store_takes_stays_bounded(self):
+        seconds = 600 if os.environ.get("QUIRE_NIGHTLY") else 20
+        with tempfile.TemporaryDirectory(prefix="quire-soak-") as home:
+            done = subprocess.run(
+                [os.environ["QUIRE_STORE_SOAK"], str(pathlib.Path(home) / "store"), str(seconds)],
+                capture_output=True, text=True, timeout=seconds + 300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        print(done.stdout.strip())
+
+
+if __name__ == "__main__":
+    unittest.main()
