@@ -32,8 +32,10 @@ constexpr unsigned kMostThreads = 256;
 struct Arguments {
   std::string directory;
   std::string file;
-  VectorFileOptions format;
-  std::uint64_t dimension = 0;  // 0: not given
+  std::optional<VectorFormat> format;
+  std::optional<ElementType> file_type;
+  std::optional<ElementType> type;  // of the store
+  std::uint64_t dimension = 0;      // 0: not given
   std::uint64_t first_id = 0;
   std::uint64_t batch_rows = 0;  // 0: not given
   std::uint64_t threads = 0;     // 0: not given
@@ -41,11 +43,13 @@ struct Arguments {
 };
 
 Outcome<VectorFileReader> open_file(const Arguments& arguments) {
-  VectorFileOptions options = arguments.format;
+  VectorFileOptions options{
+      .format = arguments.format, .dimension = {}, .element_type = arguments.file_type};
   if (arguments.dimension != 0) {
     options.dimension = static_cast<std::uint32_t>(arguments.dimension);
   }
   const auto format = options.format ? options.format : vector_format_from_path(arguments.file);
+  if (format == VectorFormat::raw && !options.element_type) options.element_type = arguments.type;
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
     // A raw file says nothing of itself; a store that is there says it for the file.
     const auto store = VectorStore::open_read_only(arguments.directory);
@@ -70,21 +74,26 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments) {
   return reader;
 }
 
-// The store for the file's rows: the one that is there, or else a new one.
+// The store for the file's rows: the one that is there, or else a new one. It converts them only if the
+// type of its elements was given.
 Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileReader& reader) {
+  const ElementType type = arguments.type.value_or(reader.element_type());
   const OpenStoreOptions expected{.dimension = reader.dimension(),
-                                  .element_type = reader.element_type(),
-                                  .durability = arguments.durability};
+                                  .element_type = type,
+                                  .durability = arguments.durability,
+                                  .convert = arguments.type.has_value()};
   auto existing = VectorStore::open(arguments.directory, expected);
   if (existing || existing.error().code() != ErrorCode::not_found) {
     QUIRE_TRY(VectorStore store, from_store(std::move(existing)));
     tell_recovery(arguments.directory, store.recovery());
     return store;
   }
-  return from_store(VectorStore::create(
-      arguments.directory, {.dimension = reader.dimension(),
-                            .element_type = reader.element_type(),
-                            .durability = arguments.durability.value_or(Durability::power_loss)}));
+  return from_store(
+      VectorStore::create(arguments.directory,
+                          {.dimension = reader.dimension(),
+                           .element_type = type,
+                           .durability = arguments.durability.value_or(Durability::power_loss)},
+                          {.convert = expected.convert}));
 }
 
 unsigned threads_for(const Arguments& arguments, const VectorFileReader& reader,
@@ -103,7 +112,8 @@ Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
                                                    VectorStore& store) {
   const unsigned threads = threads_for(arguments, reader, first.size());
   if (threads == 1) {
-    return std::make_unique<OneThreadWriter>(store, batches, first, arguments.first_id);
+    return std::make_unique<OneThreadWriter>(store, batches, reader.element_type(), first,
+                                             arguments.first_id);
   }
   QUIRE_TRY(BulkLoader loader, from_store(store.bulk_load({.expected_rows = reader.rows()})));
   auto writer = std::make_unique<ManyThreadsWriter>(
@@ -234,11 +244,15 @@ Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
   app.add_option("FILE", arguments->file, "The vector file")->required()->type_name("");
-  add_format(app, arguments->format.format, "Format of FILE (default: by its name)");
+  add_format(app, arguments->format, "Format of FILE (default: by its name)");
   add_number(app, "--dim", arguments->dimension,
              "Elements of each vector; a raw file for a new store needs it", 1, kMaxDimension);
-  add_element_type(app, arguments->format.element_type,
-                   "Type of the elements; a raw file for a new store needs it");
+  add_element_type(
+      app, arguments->type,
+      "Type of the store's elements (default: the file's); the file's are converted to it");
+  add_element_type(app, arguments->file_type,
+                   "Type of the file's elements; for raw files (default: the store's)",
+                   "--file-type");
   add_number(app, "--first-id", arguments->first_id, "Id of the first row (default 0)");
   add_number(app, "--batch", arguments->batch_rows, "Rows of each batch (default: about 4 MiB)", 1);
   add_number(
@@ -260,8 +274,13 @@ Command import_command() {
       "{\"rows\": N} after each batch, as soon as N rows of this import would survive a loss of\n"
       "power, and they are the first N of the file, however many threads write. Ctrl-C stops\n"
       "after the current batch.\n\n"
-      "Example:\n"
-      "  quire import photos data/base_10k.bvecs",
+      "With --type the file's elements are rounded to the nearest value of the type, i8 and u8 "
+      "kept\n"
+      "in their range, b1 1 where an element is more than 0. Without it a store of another type\n"
+      "than the file's is refused.\n\n"
+      "Examples:\n"
+      "  quire import photos data/base_10k.bvecs\n"
+      "  quire import embeddings float32.npy --type f16",
       declare};
 }
 
