@@ -84,7 +84,7 @@ class UsageTest(QuireTest):
         self.fails("snapshot", "create", "s", "d", "--codec", "zip", status=2,
                    says="--codec: 'zip' is not one of these: none (see quire snapshot create --help)")
         self.fails("create", "s", "--dim", 4, "--type", "f64", status=2,
-                   says="--type: 'f64' is not one of these: f32|u8 (see quire create --help)")
+                   says="--type: 'f64' is not one of these: f32|f16|bf16|i8|u8|b1 (see quire create --help)")
         self.fails("snapshot", "zip", status=2, says="no command 'snapshot zip'")
 
     def test_ids_are_decimal(self):

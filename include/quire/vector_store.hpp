@@ -91,8 +91,9 @@ class QUIRE_EXPORT VectorStore {
 
   // Stores `vector` under `id`, replacing what was there. When it returns, the vector survives what
   // the store's durability says.
-  // Errors, after each of which the old value is still there unless said otherwise: mismatch (element
-  // type or dimension), wrong_mode, no_space (try again when there is room), capacity (2^40 rows), io;
+  // Errors, after each of which the old value is still there unless said otherwise: mismatch (dimension, or
+  // element type unless OpenStoreOptions::convert), invalid_argument (a NaN to be converted to a type that has
+  // none; bits behind the last element of a b1 vector), wrong_mode, no_space (try again when there is room), capacity (2^40 rows), io;
   // outcome_unknown (a sync failed: the batch is whole or absent when the store is opened again; from
   // then on writes return read_only_after_error), closed.
   [[nodiscard]] Result<void> put(std::uint64_t id, VectorRef vector);
@@ -128,7 +129,8 @@ class QUIRE_EXPORT VectorStore {
   // to be used); truncated, io.
   [[nodiscard]] Result<void> get(std::uint64_t id, std::span<std::byte> out) const;
 
-  // The same as a new vector of elements. Errors: also mismatch if T is not the element type.
+  // The same as a new vector of elements. Errors: also mismatch if T is not the element type, unless
+  // OpenStoreOptions::convert; then invalid_argument where a NaN has no value in T.
   template <Element T>
   [[nodiscard]] Result<std::vector<T>> get(std::uint64_t id) const {
     auto row = get_bytes(id, element_type_of<T>);

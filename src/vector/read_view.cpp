@@ -81,10 +81,10 @@ std::vector<std::uint64_t> ReadView::ids() const {
   return ids;
 }
 
-Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(
-    VectorRef queries, std::size_t k, Metric metric, const ProgressCallback& progress) const {
-  return vector::nearest(vector::ViewRows(*state_), element_type(), dimension(), queries, k, metric,
-                         progress);
+Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(VectorRef queries, std::size_t k,
+                                                              const NearestOptions& options) const {
+  return vector::nearest(vector::ViewRows(*state_), element_type(), dimension(), queries, k,
+                         options);
 }
 
 }  // namespace v0

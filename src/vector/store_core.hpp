@@ -135,6 +135,8 @@ class StoreCore {
   [[nodiscard]] Result<void> get(std::uint64_t id, std::span<std::byte> out) const;
 
   const StoreIdentity& identity() const noexcept { return identity_; }
+  // Whether vectors of other element types are to be converted.
+  bool converts() const noexcept { return options_.convert; }
   const std::string& directory() const noexcept { return directory_; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
 
