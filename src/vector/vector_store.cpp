@@ -174,9 +174,9 @@ Result<bool> VectorStore::put_if_unchanged(std::uint64_t id, VectorRef vector, s
 
 Result<bool> VectorStore::put_if(std::uint64_t id, VectorRef vector, std::uint64_t lsn) {
   if (!core_) return std::unexpected(closed("put"));
-  QUIRE_CHECK(vector::check_rows(*core_, "put", vector.element_type(), vector.bytes().size(), 1));
-  return core_->commit({{.kind = vector::OperationKind::put, .id = id, .row = vector.bytes()}},
-                       lsn);
+  std::vector<std::byte> converted;
+  QUIRE_TRY(const auto row, vector::rows_for_store(*core_, "put", vector, 1, converted));
+  return core_->commit({{.kind = vector::OperationKind::put, .id = id, .row = row}}, lsn);
 }
 
 Result<void> VectorStore::reserve(std::uint64_t rows) {
