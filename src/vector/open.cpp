@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "vector/catalog_load.hpp"
 #include "vector/control_page.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_builder.hpp"
@@ -113,39 +114,7 @@ Result<void> StoreCore::load() {
   return writes ? recover(std::move(logs)) : load_read_only(std::move(logs), bounds);
 }
 
-Result<void> StoreCore::load_slots() {
-  const std::uint64_t row_limit = manifest_.row_limit;
-  const std::uint64_t checkpoint_lsn = manifest_.checkpoint_lsn;
-  const std::string& path = slots_->path();
-  std::optional<Error> damage;
-  const auto note = [&](ByteRange range, std::string what) {
-    damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
-    return false;
-  };
-  Catalog& catalog = *catalog_;
-  std::uint64_t index = 0;
-  std::uint64_t last_lsn = 0;
-  const auto visit = [&](const SlotEntry& entry) {
-    const bool row_fits = entry.kind == OperationKind::remove || entry.row < row_limit;
-    if (!row_fits || entry.lsn < last_lsn || entry.lsn > checkpoint_lsn) {
-      return note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
-                  "entry " + std::to_string(index) + " has an impossible value");
-    }
-    last_lsn = entry.lsn;
-    ++index;
-    catalog.apply(entry);
-    return true;
-  };
-  QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
-  if (damage) return std::unexpected(*std::move(damage));
-  if (catalog_->live() != manifest_.live) {
-    return std::unexpected(error_at(ErrorCode::corrupt, "open", slots_->path(),
-                                    "the entries have " + std::to_string(catalog_->live()) +
-                                        " live ids, the manifest says " +
-                                        std::to_string(manifest_.live)));
-  }
-  return {};
-}
+Result<void> StoreCore::load_slots() { return load_catalog(*slots_, manifest_, *catalog_); }
 
 void StoreCore::apply(const ReplayedBatch& batch) {
   for (const Operation& operation : batch.operations) {

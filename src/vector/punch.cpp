@@ -19,10 +19,9 @@ std::vector<bool> dead_rows(const Catalog& catalog, std::uint64_t versions, std:
                             std::uint64_t row_limit) {
   std::vector<bool> dead(static_cast<std::size_t>(row_limit));
   for (std::uint64_t i = 0; i < versions; ++i) {
-    const Version& version = catalog.versions()[i];
-    if (version.is_put() && version.superseded_at() <= lsn) {
-      dead[static_cast<std::size_t>(version.row)] = true;
-    }
+    if (catalog.versions().superseded(i) > lsn) continue;
+    const std::uint64_t dead_row = catalog.versions().row(i);
+    if (dead_row != kNoRow) dead[static_cast<std::size_t>(dead_row)] = true;
   }
   return dead;
 }

@@ -30,8 +30,8 @@ Result<void> StoreCore::get(std::uint64_t id, std::span<std::byte> out) const {
   }
   const auto state = view();
   if (!state->rows) return std::unexpected(Error(ErrorCode::closed, "get").with_path(directory_));
-  const Version* version = state->catalog->find(id, state->lsn);
-  if (version == nullptr) {
+  const auto version = state->catalog->find(id, state->lsn);
+  if (!version) {
     return std::unexpected(Error(ErrorCode::not_found, "get")
                                .with_path(directory_)
                                .with_detail("no vector has id " + std::to_string(id)));

@@ -146,8 +146,8 @@ void StoreCore::commit_group(CommitQueue::Group group) noexcept {
 Result<bool> StoreCore::is_as_expected(const Submission& submission) const {
   if (!submission.expected_lsn) return true;
   const std::uint64_t id = submission.changes.front().id;
-  const Version* newest = catalog_->newest(id);
-  const bool is_there = newest != nullptr && newest->is_put();
+  const std::optional<Version> newest = catalog_->newest(id);
+  const bool is_there = newest && newest->is_put();
   return *submission.expected_lsn == (is_there ? newest->lsn : 0);
 }
 
