@@ -51,12 +51,14 @@ Result<StoreInfo> StoreCore::info() {
                  .durability = durability_,
                  .format_version = kFormatVersion,
                  .generation = manifest_.generation,
+                 .store_id = identity_.id,
                  .rows = catalog_->live(),
+                 .dead_rows = used_rows_ - catalog_->live(),
                  .lsn = lsn_,
                  .checkpoint_lsn = manifest_.checkpoint_lsn,
                  .log_bytes = log_ ? older_log_bytes_ + log_->record_bytes() : replayed_log_bytes_};
   if (used_rows_ > 0) {
-    info.fragmentation = 1.0 - static_cast<double>(info.rows) / static_cast<double>(used_rows_);
+    info.fragmentation = static_cast<double>(info.dead_rows) / static_cast<double>(used_rows_);
   }
   QUIRE_TRY(const auto names, file_system_.list(directory_));
   for (const std::string& name : names) {
@@ -65,6 +67,19 @@ Result<StoreInfo> StoreCore::info() {
     info.bytes_on_disk += file->allocated_bytes;
   }
   return info;
+}
+
+Result<StoreMetricsSnapshot> StoreCore::metrics_snapshot() {
+  QUIRE_TRY(const StoreInfo now, info());
+  return metrics_->snapshot({.rows = now.rows,
+                             .dead_rows = now.dead_rows,
+                             .lsn = now.lsn,
+                             .checkpoint_lsn = now.checkpoint_lsn,
+                             .log_bytes = now.log_bytes,
+                             .bytes_on_disk = now.bytes_on_disk,
+                             .live_views = 0,
+                             .oldest_view_lsn = {},
+                             .index_bytes = {}});
 }
 
 }  // namespace quire::vector

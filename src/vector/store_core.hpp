@@ -41,6 +41,7 @@
 #include "vector/catalog.hpp"
 #include "vector/format.hpp"
 #include "vector/log_writer.hpp"
+#include "vector/metrics.hpp"
 #include "vector/row_file.hpp"
 #include "vector/slot_file.hpp"
 #include "vector/view_state.hpp"
@@ -92,6 +93,8 @@ class StoreCore {
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress)
       QUIRE_EXCLUDES(write_mutex_);
   [[nodiscard]] Result<StoreInfo> info() QUIRE_EXCLUDES(write_mutex_);
+  // Errors: as info.
+  [[nodiscard]] Result<StoreMetricsSnapshot> metrics_snapshot() QUIRE_EXCLUDES(write_mutex_);
 
   [[nodiscard]] std::shared_ptr<const ViewState> view() const QUIRE_EXCLUDES(view_mutex_);
   // Copies a row and compares its checksum.
@@ -100,6 +103,8 @@ class StoreCore {
   const StoreIdentity& identity() const noexcept { return identity_; }
   const std::string& directory() const noexcept { return directory_; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
+  // Where what is done is noted. Views may hold it longer than the store lives.
+  const std::shared_ptr<StoreMetrics>& metrics() const noexcept { return metrics_; }
 
  private:
   StoreCore(os::FileSystem& file_system, std::string directory, StoreMode mode,
@@ -164,6 +169,7 @@ class StoreCore {
   RecoveryReport recovery_;  // complete when open returns
   // Written under write_mutex_; read without it, inside views.
   const std::shared_ptr<Catalog> catalog_ = std::make_shared<Catalog>();
+  const std::shared_ptr<StoreMetrics> metrics_ = std::make_shared<StoreMetrics>();
 
   base::Mutex write_mutex_;
   Manifest manifest_ QUIRE_GUARDED_BY(write_mutex_);
