@@ -44,7 +44,8 @@ struct StoreAccess;
 
 inline namespace v0 {
 
-class BulkLoader;  // quire/bulk_loader.hpp
+class BulkLoader;             // quire/bulk_loader.hpp
+struct StoreMetricsSnapshot;  // quire/store_metrics.hpp
 
 // Thread-safe: any number of threads may read and write; what writers write at the same
 // time is synced together. Move-only; a moved-from
@@ -172,7 +173,12 @@ class QUIRE_EXPORT VectorStore {
   // where it could not look; damage that it found is in the report.
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress = {}) const;
 
+  // What the store is and how full. What it did since it was opened and how fast is metrics(); together
+  // they are all the statistics there are.
   [[nodiscard]] Result<StoreInfo> info() const;
+  // Latencies, counters and gauges since this handle was opened; include quire/store_metrics.hpp. Looks at
+  // the store's files for their size: call it some times a second, not more. Errors: as info.
+  [[nodiscard]] Result<StoreMetricsSnapshot> metrics() const;
   // What opening this handle had to do.
   [[nodiscard]] const RecoveryReport& recovery() const noexcept;
   std::uint32_t dimension() const noexcept;

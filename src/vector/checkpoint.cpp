@@ -77,12 +77,27 @@ Result<void> StoreCore::checkpoint() {
 }
 
 Result<void> StoreCore::checkpoint_with_upkeep() {
+  const Stopwatch time;
+  const auto written = write_checkpoint();
+  if (!written) {
+    metrics_->failed_checkpoints.add();
+    return std::unexpected(written.error());
+  }
+  if (!*written) return {};
+  time.record_in(metrics_->checkpoint);
+  metrics_->checkpoints.add();
+  punch_dead_rows();
+  return {};
+}
+
+// False if there was nothing to do.
+Result<bool> StoreCore::write_checkpoint() {
   // The log and what it has to sync, ahead of the moment at which writers wait for it.
   std::shared_ptr<RowFile> rows;
   {
     const base::MutexLock lock(write_mutex_);
     QUIRE_CHECK(check_writable());
-    if (!has_news()) return {};
+    if (!has_news()) return false;
     rows = rows_;
   }
   if (auto synced = rows->sync(); !synced) {
@@ -99,7 +114,7 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     const base::MutexLock lock(write_mutex_);
     QUIRE_CHECK(check_writable());
     QUIRE_TRY(const auto begun, begin_checkpoint());
-    if (!begun) return {};
+    if (!begun) return false;
     now = manifest_;
     next = *begun;
     slots = slots_;
@@ -112,7 +127,7 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
   }
   if (auto appended = slots->append(*catalog, now.slot_count, next.slot_count); !appended) {
-    if (!slots->sync_has_failed()) return appended;
+    if (!slots->sync_has_failed()) return std::unexpected(std::move(appended).error());
     const base::MutexLock lock(write_mutex_);
     return std::unexpected(refuse_writes(std::move(appended).error(), ErrorCode::io));
   }
@@ -128,8 +143,8 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     spares_are_due_ = true;  // the removed logs leave space for those that could not be made
   }
   remove_logs(now.first_log, next.first_log);
-  punch_dead_rows();
-  return {};
+  metrics_->slot_bytes_written.add((next.slot_count - now.slot_count) * kSlotEntryBytes);
+  return true;
 }
 
 bool StoreCore::log_is_used() const { return log_->record_bytes() > 0 || log_->is_spoiled(); }

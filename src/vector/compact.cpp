@@ -55,6 +55,19 @@ Result<CompactionReport> StoreCore::compact(const ProgressCallback& progress) {
 }
 
 Result<CompactionReport> StoreCore::compact_with_upkeep(const ProgressCallback& progress) {
+  const Stopwatch time;
+  auto report = write_next_generation(progress);
+  if (!report) {
+    metrics_->failed_compactions.add();
+  } else if (report->generation > 0) {
+    time.record_in(metrics_->compaction);
+    metrics_->compactions.add();
+    metrics_->bytes_reclaimed.add(report->bytes_reclaimed);
+  }
+  return report;
+}
+
+Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback& progress) {
   const auto source = [&] {
     const base::MutexLock lock(view_mutex_);
     return CopySource{.catalog = published_.catalog,
@@ -97,6 +110,7 @@ Result<CompactionReport> StoreCore::compact_with_upkeep(const ProgressCallback& 
 
 Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_lsn) {
   const base::MutexLock lock(write_mutex_);
+  const Stopwatch pause;
   QUIRE_CHECK(check_writable());
   QUIRE_CHECK(check_no_bulk_load("compact"));
   QUIRE_CHECK(next.copy({.catalog = catalog_,
@@ -137,6 +151,7 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   has_unsynced_rows_ = false;
   stage_view(std::move(map));
   publish();
+  pause.record_in(metrics_->compaction_pause);
   return {};
 }
 

@@ -58,9 +58,10 @@ void StoreCore::punch_dead_rows() {
     while (end < manifest.row_limit && dead[static_cast<std::size_t>(end)]) ++end;
     const std::uint64_t from = (kHeaderBytes + row * stride + kPage - 1) / kPage * kPage;
     const std::uint64_t to = (kHeaderBytes + end * stride) / kPage * kPage;
-    // A file system that cannot, cannot.
-    if (to > from && to - from >= kLeastHole && !rows->punch({from, to - from})) break;
     row = end;
+    if (to <= from || to - from < kLeastHole) continue;
+    if (!rows->punch({from, to - from})) break;  // this file system cannot
+    metrics_->bytes_punched.add(to - from);
   }
   rows->unlock();
 }

@@ -62,6 +62,7 @@ ElementType ReadView::element_type() const noexcept { return state_->identity.el
 std::uint64_t ReadView::lsn() const noexcept { return state_->lsn; }
 
 Result<std::span<const std::byte>> ReadView::find_bytes(std::uint64_t id) const noexcept {
+  const vector::FindTimer timer(*state_->metrics);
   const std::uint64_t row = state_->catalog->find_row(state_->versions, id);
   // Without details, so that nothing is allocated.
   if (row == vector::kNoRow) return std::unexpected(Error(ErrorCode::not_found, "find"));

@@ -60,6 +60,12 @@ class RowFile {
   const std::string& path() const noexcept { return file_->path(); }
   std::uint64_t stride() const noexcept { return stride_; }
 
+  // True if rows below `row_limit` have disk space.
+  bool has_space_for(std::uint64_t row_limit) const noexcept {
+    return offset_of(row_limit) <= size_;
+  }
+  // Takes disk space for rows below `row_limit` and more, if there is some.
+  void grow(std::uint64_t row_limit) { allocate_ahead(offset_of(row_limit)); }
   // Writes dense rows from `first_row` on, allocating ahead. Errors: no_space, io.
   [[nodiscard]] Result<void> write(std::uint64_t first_row, std::span<const std::byte> rows);
   // Makes the file long enough for rows below `row_limit`, with disk space where the file system can.

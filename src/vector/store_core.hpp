@@ -41,6 +41,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -57,6 +58,7 @@
 #include "vector/commit_queue.hpp"
 #include "vector/format.hpp"
 #include "vector/log_writer.hpp"
+#include "vector/metrics.hpp"
 #include "vector/row_file.hpp"
 #include "vector/slot_file.hpp"
 #include "vector/spare_logs.hpp"
@@ -129,6 +131,8 @@ class StoreCore {
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<StoreInfo> info() QUIRE_EXCLUDES(write_mutex_);
+  // Errors: as info.
+  [[nodiscard]] Result<StoreMetricsSnapshot> metrics_snapshot() QUIRE_EXCLUDES(write_mutex_);
 
   [[nodiscard]] std::shared_ptr<const ViewState> view() const QUIRE_EXCLUDES(view_mutex_);
   // Copies a row and compares its checksum.
@@ -139,6 +143,8 @@ class StoreCore {
   bool converts() const noexcept { return options_.convert; }
   const std::string& directory() const noexcept { return directory_; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
+  // Where what is done is noted. Views may hold it longer than the store lives.
+  const std::shared_ptr<StoreMetrics>& metrics() const noexcept { return metrics_; }
 
  private:
   StoreCore(os::FileSystem& file_system, std::string directory, StoreMode mode,
@@ -176,6 +182,7 @@ class StoreCore {
   Result<void> append_record(std::span<const Operation> operations, std::span<const Change> carried)
       QUIRE_REQUIRES(write_mutex_);
   void apply_next(std::span<const Operation> operations) QUIRE_REQUIRES(write_mutex_);
+  void count(std::span<const Operation> operations) const noexcept;
   // Step 5 for all that is staged, then step 6.
   Result<void> acknowledge() QUIRE_REQUIRES(write_mutex_) QUIRE_EXCLUDES(view_mutex_);
   void stage_view(std::shared_ptr<const RowMap> rows) QUIRE_REQUIRES(write_mutex_);
@@ -188,9 +195,12 @@ class StoreCore {
   void do_what_is_due() noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   void note_what_is_due() QUIRE_REQUIRES(write_mutex_);
   void do_chores(Chore chores) noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
+  void publish_metrics() QUIRE_EXCLUDES(write_mutex_);
 
   // checkpoint.cpp
+  // The same, counted and timed.
   Result<void> checkpoint_with_upkeep() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
+  Result<bool> write_checkpoint() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
   // What a checkpoint of all batches until now will say, with a new log begun; nothing if there is nothing to do.
   Result<std::optional<Manifest>> begin_checkpoint() QUIRE_REQUIRES(write_mutex_);
   bool log_is_used() const QUIRE_REQUIRES(write_mutex_);
@@ -220,6 +230,8 @@ class StoreCore {
   // compact.cpp
   Result<CompactionReport> compact_with_upkeep(const ProgressCallback& progress)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
+  Result<CompactionReport> write_next_generation(const ProgressCallback& progress)
+      QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   // Brings the next generation up to date while no batch is written, and goes on with it.
   Result<void> switch_to(class NextGeneration& next, std::uint64_t history_lsn)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
@@ -246,6 +258,7 @@ class StoreCore {
   const Durability durability_;
   RecoveryReport recovery_;  // complete when open returns
   SpareLogs spares_;
+  const std::shared_ptr<StoreMetrics> metrics_ = std::make_shared<StoreMetrics>();
 
   CommitQueue queue_{[this](CommitQueue::Group group) { commit_group(group); }};
 
@@ -278,6 +291,7 @@ class StoreCore {
   bool has_unsynced_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool spares_are_due_ QUIRE_GUARDED_BY(write_mutex_) = true;
   std::uint64_t reserved_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // asked for ahead
+  std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
   std::atomic<Chore> due_{Chore::none};
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
   // A batch is between its record and its publication. Still set when the next call comes, because memory

@@ -277,6 +277,11 @@ Result<StoreInfo> VectorStore::info() const {
   return core_->info();
 }
 
+Result<StoreMetricsSnapshot> VectorStore::metrics() const {
+  if (!core_) return std::unexpected(closed("metrics"));
+  return core_->metrics_snapshot();
+}
+
 const RecoveryReport& VectorStore::recovery() const noexcept { return core_->recovery(); }
 std::uint32_t VectorStore::dimension() const noexcept { return core_->identity().dimension; }
 ElementType VectorStore::element_type() const noexcept { return core_->identity().element_type; }
