@@ -117,7 +117,7 @@ TEST(Convert, BitsSayWhatIsMoreThanZero) {
 TEST(Convert, EveryTypeGoesToEveryOtherAndBackForZeroAndOne) {
   for (const std::uint32_t dimension : {1U, 7U, 8U, 9U, 64U, 1025U, 2055U}) {
     std::vector<float> rows(3 * dimension);
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 1 ? 1 : 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 3 == 1 ? 1.0F : 0.0F;
     for (const ElementType from : kElementTypes) {
       const auto start = converted(rows, dimension, from);
       for (const ElementType to : kElementTypes) {

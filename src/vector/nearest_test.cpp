@@ -139,11 +139,16 @@ TEST(Nearest, FindsOnlyWhatTheFilterLetsIn) {
 TEST(Nearest, WhatTheFilterThrowsComesOut) {
   const PlainStore plain(ElementType::f32, 1024);  // large enough for more threads than one
   const auto query = plain.queries(1);
-  const NearestOptions options{
-      .filter = [](std::uint64_t id) -> bool { return id == 77 ? throw std::bad_alloc() : true; }};
-  EXPECT_THROW(
-      ignore_error(plain.store.view().nearest(VectorRef(ElementType::f32, query), 3, options)),
-      std::bad_alloc);
+  for (const std::size_t place : {0U, 700U, 1499U}) {
+    const auto filter = [bad = plain.ids[place]](std::uint64_t id) {
+      if (id == bad) throw std::bad_alloc();
+      return true;
+    };
+    const auto search = [&] {
+      return plain.store.view().nearest(VectorRef(ElementType::f32, query), 3, {.filter = filter});
+    };
+    EXPECT_THROW(ignore_error(search()), std::bad_alloc) << place;
+  }
 }
 
 TEST(Nearest, DoesNotDependOnTheNumberOfThreads) {

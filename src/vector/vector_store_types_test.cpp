@@ -16,7 +16,7 @@ constexpr std::uint32_t kDimension = 13;  // no multiple of 8 or 4
 // Elements that every type has.
 std::vector<float> ones_at(std::uint64_t mark) {
   std::vector<float> row(kDimension);
-  for (std::uint32_t i = 0; i < kDimension; ++i) row[i] = (mark >> i & 1) != 0 ? 1 : 0;
+  for (std::uint32_t i = 0; i < kDimension; ++i) row[i] = (mark >> i & 1) != 0 ? 1.0F : 0.0F;
   return row;
 }
 
