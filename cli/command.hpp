@@ -79,6 +79,7 @@ struct Command {
 Command create_command();
 Command import_command();
 Command info_command();
+Command stats_command();
 Command get_command();
 Command nearest_command();
 Command export_command();
