@@ -10,7 +10,7 @@ import unittest
 
 from quire_command import DATA, QuireTest, bvecs, fvecs, ivecs, npy, random_rows
 
-COMMANDS = ["create", "import", "remove", "info", "get", "export", "nearest", "restore", "verify",
+COMMANDS = ["create", "import", "remove", "info", "stats", "get", "export", "nearest", "restore", "verify",
             "checkpoint"]
 
 

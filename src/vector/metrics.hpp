@@ -94,8 +94,8 @@ class StoreMetrics {
 inline constinit thread_local std::uint64_t finds_of_this_thread = 0;
 
 // Times one find of 1,024 of a thread, from its construction to its destruction. The others pay for a
-// count in the thread's own memory and two branches never taken, about a nanosecond; reading the clock twice
-// would cost some 50, more than the find.
+// count in the thread's own memory and two branches never taken, one or two nanoseconds; reading the clock
+// twice would cost some 50 to 150, more than the find.
 class FindTimer {
  public:
   explicit FindTimer(StoreMetrics& metrics) noexcept {
