@@ -57,11 +57,15 @@ class LoopImageTest(ChurnTest):
         self.addCleanup(run, "losetup", "--detach", device)
         return device
 
-    def mount(self, device, place):
+    @staticmethod
+    def mounted(kind, device, place):
+        """Mounts a device; says what mount said."""
         place.mkdir(exist_ok=True)
-        # Not every image has a file system id of its own: xfs would refuse the second.
-        options = ["-o", "nouuid"] if self.kind == "xfs" else []
-        done = run("mount", *options, device, place)
+        # A copy has the id of the first: xfs would refuse it.
+        return run("mount", *(["-o", "nouuid"] if kind == "xfs" else []), device, place)
+
+    def mount(self, kind, device, place):
+        done = self.mounted(kind, device, place)
         if done.returncode != 0:
             self.skip(f"cannot mount: {done.stderr.strip()}")
         self.addCleanup(run, "umount", place)
@@ -86,7 +90,6 @@ class LoopImageTest(ChurnTest):
         self.fail("the device was never at rest")
 
     def churn_and_copy(self, kind):
-        self.kind = kind
         if not shutil.which(f"mkfs.{kind}"):
             self.skip(f"there is no mkfs.{kind}")
         seed = int(os.environ.get("QUIRE_SEED", 0)) or random.randrange(1, 2**32)
@@ -97,7 +100,7 @@ class LoopImageTest(ChurnTest):
         made = run(f"mkfs.{kind}", "-q", image)
         self.assertEqual(made.returncode, 0, made.stderr)
         device = self.attach(image)
-        self.mount(device, self.home / "disk")
+        self.mount(kind, device, self.home / "disk")
         store = self.home / "disk" / "store"
         writer = self.write(store, seed)
         began, durable = time.monotonic(), 0
@@ -108,19 +111,17 @@ class LoopImageTest(ChurnTest):
             durable = writer.acknowledged
             self.copy_at_a_moment(device, image, copy)
             writer.go_on()
-            self.check_copy(copy, seed, durable)
+            self.check_copy(kind, copy, seed, durable)
         last = writer.kill()
         self.check(store, seed, last)
         print(f"{kind}: {COPIES} copies up to batch {last} in {time.monotonic() - began:.0f} s, "
               f"seed {seed}")
 
-    def check_copy(self, copy, seed, durable):
+    def check_copy(self, kind, copy, seed, durable):
         device = run("losetup", "--find", "--show", copy).stdout.strip()
         place = self.home / "copy"
         try:
-            place.mkdir(exist_ok=True)
-            options = ["-o", "nouuid"] if self.kind == "xfs" else []
-            done = run("mount", *options, device, place)
+            done = self.mounted(kind, device, place)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.check(place / "store", seed, durable)
         finally:

@@ -15,6 +15,7 @@ import numpy as np
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cli"))
 
+from churn_processes import Writer  # noqa: E402
 from quire_command import QuireTest, bvecs, fvecs, random_rows  # noqa: E402
 from store_reader import (Damage, Newer, files_of_hex, read_control_page, read_store,  # noqa: E402
                           write_hex)
@@ -196,10 +197,22 @@ class DocumentTest(ReaderTest):
 
 
 class ControlPageTest(ReaderTest):
-    def test_a_store_without_a_writer_has_none_or_an_old_one(self):
-        self.run_quire("create", "s", "--dim", 2, "--type", "u8")
+    def test_a_writer_tells_its_last_batch(self):
+        writer = Writer(self.path("s"), 11)
+        self.addCleanup(writer.process.kill)
+        writer.wait_for(50)
+        writer.stop()
+        acknowledged = writer.acknowledged
         page = read_control_page(self.path("s"))
-        self.assertIn(page, [None, (1, 0)])
+        self.assertIsNotNone(page)
+        self.assertGreaterEqual(page[1], acknowledged)
+        writer.go_on()
+        writer.kill()
+        self.assertGreaterEqual(read_store(self.path("s")).lsn, page[1])
+
+    def test_a_store_that_was_closed_tells_nothing_that_is_wrong(self):
+        self.run_quire("create", "s", "--dim", 2, "--type", "u8")
+        self.assertIn(read_control_page(self.path("s")), [None, (1, 0)])
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ TEST(Distance, OfEveryTypeMetricAndSmallDimensionIsAsTheReference) {
 
 TEST(Distance, OfLargeDimensionsIsAsTheReference) {
   for (const ElementType type : kElementTypes) {
-    for (const std::uint32_t dimension : {127U, 768U, 1024U, 1031U, 2049U, 65'535U, 65'536U}) {
+    for (const std::uint32_t dimension : {127U, 768U, 1031U, 2049U, 65'535U}) {
       expect_as_reference(type, dimension);
     }
   }
