@@ -16,6 +16,7 @@
 #include "quire/metric.hpp"
 #include "quire/nearest_options.hpp"
 #include "quire/vector_ref.hpp"
+#include "quire/view_rows.hpp"
 
 namespace quire {
 
@@ -35,6 +36,10 @@ inline namespace v0 {
 // Spans are plain memory: if someone else cuts or replaces the store's files, touching them may raise
 // SIGBUS. `VectorStore::get`, `nearest` and `verify` are guarded and return an error instead. Spans
 // are not compared with their checksums; `get` is.
+//
+// Which call for what: `find` for one vector, `get_many` for a list of ids, `scan` to meet every vector
+// once, `rows` to hand all of them to code that computes over a matrix, `changes` to bring something that
+// was made of an older view up to date.
 class QUIRE_EXPORT ReadView {
  public:
   ReadView(const ReadView&);
@@ -69,8 +74,47 @@ class QUIRE_EXPORT ReadView {
     return find_bytes(id).has_value();
   }
 
+  // The bytes of the vectors under `ids`: out[i] is that of ids[i], empty if there is none. No copy, no
+  // lock, no allocation. Faster than one find after the other where rows are not in the processor's
+  // caches: the waits for memory overlap. Returns how many were found.
+  // Errors: invalid_argument (`out` is not as long as `ids`); nothing is written then.
+  [[nodiscard]] Result<std::size_t> get_many(
+      std::span<const std::uint64_t> ids, std::span<std::span<const std::byte>> out) const noexcept;
+
   // Every id, ascending.
   [[nodiscard]] std::vector<std::uint64_t> ids() const;
+
+  // Shows every vector to `visit` once, in the order of their rows, which is how they lie on disk, until it
+  // says to stop. No vector is copied. Takes memory only where a bulk load has written rows before others
+  // that were committed earlier: a little for each change of direction.
+  void scan(const RowVisitor& visit) const;
+
+  // All rows as one matrix; see RowMatrix. Goes once over what was put and removed, and takes about 8 bytes
+  // a row.
+  [[nodiscard]] RowMatrix rows() const;
+
+  // Number of the batch that put the vector under `id`. No lock, no allocation. Errors: not_found.
+  [[nodiscard]] Result<std::uint64_t> lsn_of(std::uint64_t id) const noexcept;
+
+  // The state of each id that a batch after `since_lsn` put or removed: the newest that this view shows,
+  // each id once, by ascending LSN. An id that was put and removed since is among them, as removed.
+  // `since_lsn` is the lsn() of an older view, or 0 for everything. From lsn() on there is nothing.
+  // Errors: out_of_range if `since_lsn` is below history_lsn(): the store has forgotten removes since.
+  [[nodiscard]] Result<std::vector<IdChange>> changes(std::uint64_t since_lsn) const;
+  // The oldest LSN that `changes` can be asked for: a compaction forgets what was before.
+  std::uint64_t history_lsn() const noexcept;
+
+  // Reads the pages of all rows, or of the vectors under `ids`, into memory, so that reading them does not
+  // wait for the disk nor fault, until the system needs the memory for others. Ids that are absent are
+  // left out.
+  // Errors: truncated (a page cannot be had: the file was cut or its device failed), capacity (no memory).
+  [[nodiscard]] Result<void> prefault() const;
+  [[nodiscard]] Result<void> prefault(std::span<const std::uint64_t> ids) const;
+  // Asks the system to take the pages of all rows out of memory now, as far as no one else uses them; what
+  // is not on disk yet is written first. Changes nothing that can be read; the next read of a page waits
+  // for the disk. The system tells only whether it was asked, not what it took.
+  // Errors: unsupported (a kernel before 5.4), capacity.
+  [[nodiscard]] Result<void> evict() const;
 
   // The `k` nearest vectors for each of the queries, dense rows in `queries`: exact, over all rows that
   // options.filter lets in, on all cores. Nearest first, equal distances by lower id; fewer than k where

@@ -1,8 +1,13 @@
 #include <algorithm>
+#include <array>
+#include <string>
 #include <utility>
 
+#include "base/try.hpp"
+#include "quire/mapped_memory.hpp"
 #include "quire/vector_store.hpp"
 #include "vector/nearest.hpp"
+#include "vector/row_order.hpp"
 #include "vector/view_state.hpp"
 
 namespace quire {
@@ -43,6 +48,20 @@ class ViewRows final : public RowSupply {
   const ViewState& view_;
 };
 
+// Rows from it on are not shown.
+std::uint64_t row_limit(const ViewState& view) noexcept {
+  const VersionTable& versions = view.catalog->versions();
+  std::uint64_t limit = 0;
+  for (std::uint64_t i = 0; i < view.versions; ++i) {
+    if (versions.is_live_at(i, view.lsn)) limit = std::max(limit, versions.row(i) + 1);
+  }
+  return limit;
+}
+
+std::span<const std::byte> row_bytes(const ViewState& view, std::uint64_t row) noexcept {
+  return {view.rows->row(row), static_cast<std::size_t>(view.rows->stride())};
+}
+
 }  // namespace
 }  // namespace vector
 
@@ -78,6 +97,120 @@ std::vector<std::uint64_t> ReadView::ids() const {
   }
   std::ranges::sort(ids);
   return ids;
+}
+
+Result<std::size_t> ReadView::get_many(std::span<const std::uint64_t> ids,
+                                       std::span<std::span<const std::byte>> out) const noexcept {
+  if (ids.size() != out.size()) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "get_many"));
+  }
+  constexpr std::size_t kTogether = 64;
+  std::array<std::uint64_t, kTogether> rows{};
+  std::size_t found = 0;
+  for (std::size_t first = 0; first < ids.size(); first += kTogether) {
+    const auto some = ids.subspan(first, std::min(kTogether, ids.size() - first));
+    state_->catalog->find_rows(state_->versions, some, std::span(rows).first(some.size()));
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      out[first + i] = {};
+      if (rows[i] == vector::kNoRow) continue;
+      out[first + i] = vector::row_bytes(*state_, rows[i]);
+      // So that the caller does not wait for it.
+      __builtin_prefetch(out[first + i].data());
+      ++found;
+    }
+  }
+  return found;
+}
+
+void ReadView::scan(const RowVisitor& visit) const {
+  const vector::VersionTable& versions = state_->catalog->versions();
+  vector::RowOrder order(*state_);
+  for (vector::RowOrder::Next at{}; order.next(at);) {
+    const bool goes_on = visit({.id = versions.id(at.version),
+                                .lsn = versions.lsn(at.version),
+                                .row = at.row,
+                                .bytes = vector::row_bytes(*state_, at.row)});
+    if (!goes_on) return;
+  }
+}
+
+RowMatrix ReadView::rows() const {
+  RowMatrix matrix;
+  matrix.element_type = element_type();
+  matrix.stride = static_cast<std::size_t>(state_->identity.stride());
+  const vector::VersionTable& versions = state_->catalog->versions();
+  const std::uint64_t limit = vector::row_limit(*state_);
+  matrix.ids.resize(static_cast<std::size_t>(limit));
+  matrix.live.resize(static_cast<std::size_t>((limit + 7) / 8));
+  for (std::uint64_t i = 0; i < state_->versions; ++i) {
+    if (!versions.is_live_at(i, state_->lsn)) continue;
+    const auto row = static_cast<std::size_t>(versions.row(i));
+    matrix.ids[row] = versions.id(i);
+    matrix.live[row / 8] = static_cast<std::uint8_t>(matrix.live[row / 8] | 1U << row % 8);
+  }
+  if (limit > 0) matrix.bytes = {state_->rows->row(0), matrix.size() * matrix.stride};
+  return matrix;
+}
+
+Result<std::uint64_t> ReadView::lsn_of(std::uint64_t id) const noexcept {
+  const auto version = state_->catalog->find_in_first(state_->versions, id);
+  if (!version) return std::unexpected(Error(ErrorCode::not_found, "lsn_of"));
+  return version->lsn;
+}
+
+std::uint64_t ReadView::history_lsn() const noexcept { return state_->history_lsn; }
+
+Result<std::vector<IdChange>> ReadView::changes(std::uint64_t since_lsn) const {
+  if (since_lsn < state_->history_lsn) {
+    return std::unexpected(Error(ErrorCode::out_of_range, "changes")
+                               .with_detail("the store knows every change after batch " +
+                                            std::to_string(state_->history_lsn) +
+                                            ", not all since " + std::to_string(since_lsn)));
+  }
+  const vector::VersionTable& versions = state_->catalog->versions();
+  std::uint64_t first = 0;
+  for (std::uint64_t end = state_->versions; first < end;) {
+    const std::uint64_t middle = first + (end - first) / 2;
+    if (versions.lsn(middle) <= since_lsn) {
+      first = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  std::vector<IdChange> changes;
+  for (std::uint64_t i = first; i < state_->versions; ++i) {
+    if (versions.superseded(i) <= state_->lsn) continue;
+    changes.push_back({.id = versions.id(i),
+                       .lsn = versions.lsn(i),
+                       .removed = versions.row(i) == vector::kNoRow});
+  }
+  return changes;
+}
+
+Result<void> ReadView::prefault() const {
+  const std::uint64_t limit = vector::row_limit(*state_);
+  return limit == 0 ? Result<void>() : state_->rows->prefault({0, limit});
+}
+
+Result<void> ReadView::prefault(std::span<const std::uint64_t> ids) const {
+  std::vector<std::uint64_t> rows(ids.size());
+  state_->catalog->find_rows(state_->versions, ids, rows);
+  std::erase(rows, vector::kNoRow);
+  std::ranges::sort(rows);
+  // One call for rows that share a page or lie in neighbouring ones.
+  const std::uint64_t near = page_size() / state_->identity.stride() + 1;
+  for (std::size_t i = 0; i < rows.size();) {
+    const std::uint64_t first = rows[i];
+    std::uint64_t last = first;
+    for (++i; i < rows.size() && rows[i] - last <= near; ++i) last = rows[i];
+    QUIRE_CHECK(state_->rows->prefault({first, last + 1 - first}));
+  }
+  return {};
+}
+
+Result<void> ReadView::evict() const {
+  const std::uint64_t limit = vector::row_limit(*state_);
+  return limit == 0 ? Result<void>() : state_->rows->evict({0, limit});
 }
 
 Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(VectorRef queries, std::size_t k,

@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "base/try.hpp"
 #include "os/fault_guard.hpp"
+#include "os/memory.hpp"
 
 namespace quire::vector {
 
@@ -16,6 +17,8 @@ namespace {
 // and a small store stays small.
 constexpr std::uint64_t kLeastAhead = std::uint64_t{64} << 10;
 constexpr std::uint64_t kMostAhead = std::uint64_t{64} << 20;
+
+constexpr std::uint64_t kPrefaultPiece = std::uint64_t{4} << 20;
 
 }  // namespace
 
@@ -39,6 +42,33 @@ Result<void> RowMap::read(std::uint64_t row_number, std::span<std::byte> out) co
     return std::unexpected(fault("get", row_number));
   }
   return {};
+}
+
+Result<void> RowMap::prefault(ByteRange rows) const {
+  // In pieces, so that an error names the rows that it is about.
+  const std::uint64_t piece = std::max<std::uint64_t>(1, kPrefaultPiece / stride_);
+  for (std::uint64_t first = rows.offset; first < rows.end(); first += piece) {
+    const std::uint64_t count = std::min(piece, rows.end() - first);
+    auto done = os::populate(row(first), static_cast<std::size_t>(count * stride_), Prefault::read);
+    if (done) continue;
+    const ErrorCode code =
+        done.error().code() == ErrorCode::io ? ErrorCode::truncated : done.error().code();
+    return std::unexpected(Error(code, "prefault", done.error().system_code())
+                               .with_path(file_->path())
+                               .with_range({kHeaderBytes + first * stride_, count * stride_})
+                               .with_detail("a page of these rows cannot be had"));
+  }
+  return {};
+}
+
+Result<void> RowMap::evict(ByteRange rows) const {
+  const auto length = static_cast<std::size_t>(rows.length * stride_);
+  auto done = os::advise(row(rows.offset), length, MemoryAdvice::page_out);
+  if (done) return done;
+  return std::unexpected(Error(done.error().code(), "evict", done.error().system_code())
+                             .with_path(file_->path())
+                             .with_range({kHeaderBytes + rows.offset * stride_, length})
+                             .with_detail(done.error().detail()));
 }
 
 Result<void> RowMap::patch(std::uint64_t row_number, std::span<const std::byte> bytes) {

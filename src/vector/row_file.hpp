@@ -31,6 +31,10 @@ class RowMap {
   [[nodiscard]] Result<void> read(std::uint64_t row, std::span<std::byte> out) const;
   // Stores into a private copy of the row. REQUIRES: the map is private_copy, nobody reads yet.
   [[nodiscard]] Result<void> patch(std::uint64_t row, std::span<const std::byte> bytes);
+  // Puts the pages of rows into memory. Errors: truncated (a page cannot be had), capacity.
+  [[nodiscard]] Result<void> prefault(ByteRange rows) const;
+  // Asks for the pages of rows to be taken out of memory. Errors: unsupported, capacity.
+  [[nodiscard]] Result<void> evict(ByteRange rows) const;
   // The error for a page of `row` that faulted.
   [[nodiscard]] Error fault(const char* operation, std::uint64_t row) const;
   // The error for a row that is not what was put under `id`.

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "os/file_system.hpp"
 #include "quire/vector_store.hpp"
@@ -22,6 +23,9 @@ struct StoreAccess {
   // What a view holds.
   [[nodiscard]] static std::shared_ptr<const ViewState> state(const ReadView& view) {
     return view.state_;
+  }
+  [[nodiscard]] static ReadView view(std::shared_ptr<const ViewState> state) {
+    return ReadView(std::move(state));
   }
 };
 

@@ -20,8 +20,7 @@ struct ViewState {
   std::uint64_t lsn = 0;
   std::uint64_t versions = 0;  // versions below this number are of batches up to lsn
   std::uint64_t live = 0;
-  // Versions of batches after it are all there, also of what was removed.
-  std::uint64_t history_lsn = 0;
+  std::uint64_t history_lsn = 0;  // every put and remove of batches after it is among the versions
   std::shared_ptr<StoreMetrics> metrics;
   ViewRegistry::Place place;
 };
