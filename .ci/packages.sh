@@ -7,6 +7,7 @@ clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
 bench_packages=(libbenchmark-dev)
 docs_packages=(doxygen)
+example_packages=(libfaiss-dev)  # with what it needs, some 35 MB
 
 # need PACKAGE...: installs those that are missing; stops with status 2 where it cannot.
 # QUIRE_NO_INSTALL=1 trusts that all is there, for systems without apt.

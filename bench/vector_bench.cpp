@@ -11,11 +11,13 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "bench/scratch.hpp"
 #include "quire/bulk_loader.hpp"
+#include "quire/convert.hpp"
 #include "quire/vector_store.hpp"
 
 namespace {
@@ -174,6 +176,73 @@ void nearest(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * 1'000'000 * kDimension * 4);
 }
 BENCHMARK(nearest)->Arg(1)->Arg(64)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// One query, and 64 together, of each element type and metric; bytes are those of the rows.
+void nearest_of_type(benchmark::State& state) {
+  constexpr std::uint64_t kRows = 1'000'000;
+  const auto type = static_cast<quire::ElementType>(state.range(0));
+  const auto metric = static_cast<quire::Metric>(state.range(1));
+  static const Scratch scratch;
+  static std::map<quire::ElementType, quire::VectorStore> stores;
+  if (!stores.contains(type)) {
+    auto store = quire::VectorStore::create(scratch / std::string(quire::to_string(type)),
+                                            {.dimension = kDimension, .element_type = type},
+                                            {.convert = true})
+                     .value();
+    constexpr std::uint64_t kBatch = 50'000;
+    std::vector<float> matrix = random_rows(kBatch);
+    for (float& element : matrix) element = element / 2 - 63;
+    for (std::uint64_t first = 0; first < kRows; first += kBatch) {
+      std::vector<std::uint64_t> ids(kBatch);
+      std::iota(ids.begin(), ids.end(), first);
+      store.put_batch(ids, matrix).value();
+    }
+    stores.emplace(type, std::move(store));
+  }
+  const quire::ReadView view = stores.at(type).view();
+  const auto count = static_cast<std::size_t>(state.range(2));
+  std::vector<float> floats = random_rows(count);
+  for (float& element : floats) element = element / 2 - 63;
+  const std::size_t row_bytes = quire::row_bytes(type, kDimension);
+  std::vector<std::byte> queries(count * row_bytes);
+  quire::convert(floats, kDimension, type, queries).value();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        view.nearest(quire::VectorRef(type, queries), 10, {.metric = metric}).value());
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kRows * row_bytes));
+  state.SetLabel(std::string(quire::to_string(type)) + " " + std::string(quire::to_string(metric)));
+}
+BENCHMARK(nearest_of_type)
+    ->ArgsProduct({{1, 2, 3, 4, 5, 6}, {0, 1, 2, 3}, {1, 64}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// The limit for one query: the rows of `nearest` read once, by a thread a core.
+void read_rows(benchmark::State& state) {
+  constexpr std::size_t kWords = 1'000'000 * kDimension * 4 / 8;
+  const quire::ReadView view = store_of(1'000'000).view();
+  const auto* words = reinterpret_cast<const std::uint64_t*>(view.find<float>(0)->data());
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  for (auto _ : state) {
+    std::vector<std::uint64_t> sums(threads * 8);
+    {
+      std::vector<std::jthread> workers;
+      for (std::size_t t = 0; t < threads; ++t) {
+        workers.emplace_back([&, t] {
+          std::uint64_t sum = 0;
+          for (std::size_t i = kWords / threads * t; i < kWords / threads * (t + 1); ++i) {
+            sum += words[i];
+          }
+          sums[t * 8] = sum;
+        });
+      }
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kWords * 8));
+}
+BENCHMARK(read_rows)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void open_and_close(benchmark::State& state) {
   const Scratch scratch;

@@ -75,8 +75,9 @@ void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids) {
       ->type_name("");
 }
 
-void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about) {
-  add_word(app, "--type", type, element_type_from_string, "f32|u8", about);
+void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about,
+                      const std::string& name) {
+  add_word(app, name, type, element_type_from_string, "f32|f16|bf16|i8|u8|b1", about);
 }
 
 void add_format(CLI::App& app, std::optional<VectorFormat>& format, const std::string& about) {
@@ -90,8 +91,9 @@ void add_durability(CLI::App& app, std::optional<Durability>& durability,
 }
 
 void add_metric(CLI::App& app, std::optional<Metric>& metric) {
-  add_word(app, "--metric", metric, metric_from_string, "l2|ip|cosine",
-           "Distance: squared Euclidean (default), minus the inner product, 1 - cosine");
+  add_word(app, "--metric", metric, metric_from_string, "l2|ip|cosine|hamming",
+           "Distance: squared Euclidean (default), minus the inner product, 1 - cosine, number of "
+           "elements that differ");
 }
 
 void add_codec(CLI::App& app, std::optional<SnapshotCodec>& codec) {

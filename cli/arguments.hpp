@@ -31,8 +31,10 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& v
 // ID..., one or more.
 void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids);
 
-// One word for a value that has a name: --type, --format, --durability, --metric, --codec.
-void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about);
+// One word for a value that has a name: --type or the option `name`, --format, --durability, --metric,
+// --codec.
+void add_element_type(CLI::App& app, std::optional<ElementType>& type, const std::string& about,
+                      const std::string& name = "--type");
 void add_format(CLI::App& app, std::optional<VectorFormat>& format, const std::string& about);
 void add_durability(CLI::App& app, std::optional<Durability>& durability, const std::string& about);
 void add_metric(CLI::App& app, std::optional<Metric>& metric);

@@ -18,7 +18,7 @@ Outcome<std::uint64_t> OneThreadWriter::prepare() {
     QUIRE_TRY(batch_, batches_.next());
     is_ready_ = true;
   }
-  return batch_.size() / (store_.dimension() * element_size(store_.element_type()));
+  return batch_.size() / row_bytes(type_, store_.dimension());
 }
 
 Outcome<> OneThreadWriter::store() {
@@ -26,7 +26,7 @@ Outcome<> OneThreadWriter::store() {
   ids_.resize(static_cast<std::size_t>(rows));
   std::iota(ids_.begin(), ids_.end(), next_id_);
   is_ready_ = false;
-  QUIRE_CHECK(from_store(store_.put_batch(ids_, VectorRef(store_.element_type(), batch_))));
+  QUIRE_CHECK(from_store(store_.put_batch(ids_, VectorRef(type_, batch_))));
   next_id_ += rows;
   return {};
 }

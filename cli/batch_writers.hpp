@@ -38,10 +38,10 @@ class BatchWriter {
 // log, which syncs once for each.
 class OneThreadWriter final : public BatchWriter {
  public:
-  // Borrows all; `first` is the first batch of `batches`.
-  OneThreadWriter(VectorStore& store, RowBatches& batches, std::span<const std::byte> first,
-                  std::uint64_t first_id)
-      : store_(store), batches_(batches), batch_(first), next_id_(first_id) {}
+  // Borrows all; `first` is the first batch of `batches`, whose elements are of `type`.
+  OneThreadWriter(VectorStore& store, RowBatches& batches, ElementType type,
+                  std::span<const std::byte> first, std::uint64_t first_id)
+      : store_(store), batches_(batches), type_(type), batch_(first), next_id_(first_id) {}
 
   Outcome<std::uint64_t> prepare() override;
   Outcome<> store() override;
@@ -49,6 +49,7 @@ class OneThreadWriter final : public BatchWriter {
  private:
   VectorStore& store_;
   RowBatches& batches_;
+  ElementType type_;
   std::span<const std::byte> batch_;
   bool is_ready_ = true;  // batch_ is not stored yet
   std::uint64_t next_id_;

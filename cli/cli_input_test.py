@@ -95,6 +95,7 @@ class MismatchTest(QuireTest):
     def test_what_is_said_of_the_file(self):
         self.assert_mismatch("good.bvecs", "--dim", 5)
         self.assert_mismatch("good.bvecs", "--type", "f32")
+        self.assert_mismatch("good.bvecs", "--file-type", "f32")
 
 
 class NoStoreTest(QuireTest):

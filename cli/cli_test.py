@@ -10,8 +10,8 @@ import unittest
 
 from quire_command import DATA, QuireTest, bvecs, fvecs, ivecs, npy, random_rows
 
-COMMANDS = ["create", "import", "remove", "info", "get", "export", "nearest", "restore", "verify",
-            "checkpoint"]
+COMMANDS = ["create", "import", "remove", "info", "stats", "get", "export", "nearest", "restore", "verify",
+            "repair", "checkpoint", "compact"]
 
 
 class HelpTest(QuireTest):
@@ -84,7 +84,7 @@ class UsageTest(QuireTest):
         self.fails("snapshot", "create", "s", "d", "--codec", "zip", status=2,
                    says="--codec: 'zip' is not one of these: none (see quire snapshot create --help)")
         self.fails("create", "s", "--dim", 4, "--type", "f64", status=2,
-                   says="--type: 'f64' is not one of these: f32|u8 (see quire create --help)")
+                   says="--type: 'f64' is not one of these: f32|f16|bf16|i8|u8|b1 (see quire create --help)")
         self.fails("snapshot", "zip", status=2, says="no command 'snapshot zip'")
 
     def test_ids_are_decimal(self):
@@ -363,6 +363,21 @@ class CareTest(QuireTest):
         self.assertEqual((told["lsn"], told["checkpoint_lsn"], told["log_bytes"]), (1, 1, 0))
         self.assertEqual(self.text("checkpoint", "s"),
                          "s: every batch up to 1 is in the checkpoint\n")
+
+    def test_compact(self):
+        rows = random_rows(50, 128)
+        self.write("a.bvecs", bvecs(rows))
+        self.run_quire("import", "s", "a.bvecs")
+        self.assertEqual(self.text("compact", "s"), "s: there is nothing dead to give back\n")
+        self.run_quire("remove", "s", *range(40))
+        told = self.json("compact", "s")
+        self.assertEqual((told["rows"], told["generation"]), (10, 2))
+        self.assertEqual(self.json("info", "s")["fragmentation"], 0)
+        self.run_quire("remove", "s", 40)
+        self.assertRegex(self.text("compact", "s"), r"^s: .+ given back, 9 rows left\n$")
+        self.assertEqual(self.json("verify", "s"), {"ok": True, "rows": 9, "damaged": []})
+        self.run_quire("export", "s", "b.bvecs")
+        self.assertEqual(self.path("b.bvecs").read_bytes(), bvecs(rows[41:]))
 
 
 if __name__ == "__main__":

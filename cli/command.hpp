@@ -79,11 +79,13 @@ struct Command {
 Command create_command();
 Command import_command();
 Command info_command();
+Command stats_command();
 Command get_command();
 Command nearest_command();
 Command export_command();
 Command remove_command();
 Command checkpoint_command();
+Command compact_command();
 Command repair_command();
 Command verify_command();
 Command snapshot_command();

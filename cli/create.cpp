@@ -52,8 +52,9 @@ Run declare(CLI::App& app) {
 Command create_command() {
   return {"Fill", "create", "Make an empty store",
           "DIR must not exist, or be empty; the directory it is in must exist.\n\n"
-          "Example: an empty store for vectors of 768 floats\n"
-          "  quire create embeddings --dim 768",
+          "Examples: an empty store for vectors of 768 floats; one for floats of half the size\n"
+          "  quire create embeddings --dim 768\n"
+          "  quire create halves --dim 768 --type f16",
           declare};
 }
 

@@ -19,6 +19,7 @@ struct Arguments {
   std::string path;  // of the store or snapshot
   std::string file;
   std::optional<VectorFormat> format;
+  std::optional<ElementType> type;
 };
 
 struct Exported {
@@ -29,7 +30,7 @@ struct Exported {
   bool consecutive() const { return rows == 0 || last_id - first_id == rows - 1; }
 };
 
-Outcome<Exported> write_rows(const Vectors& vectors, VectorFileWriter& writer) {
+Outcome<Exported> write_rows(const Vectors& vectors, ConvertingWriter& writer) {
   Exported exported;
   InterruptGuard interrupt;
   Progress progress("exporting", "row", vectors.size());
@@ -78,10 +79,11 @@ Outcome<> export_vectors(const Arguments& arguments, const Settings& settings) {
                 fmt::format("export: the name {} tells no format: give --format", arguments.file));
   }
   QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors_for_scan(arguments.path));
+  const ElementType type = arguments.type.value_or(file_type(*format, vectors->element_type()));
   QUIRE_TRY(VectorFileWriter writer,
-            VectorFileWriter::create(arguments.file, *format, vectors->dimension(),
-                                     vectors->element_type()));
-  QUIRE_TRY(const Exported exported, write_rows(*vectors, writer));
+            VectorFileWriter::create(arguments.file, *format, vectors->dimension(), type));
+  ConvertingWriter converting(writer, vectors->dimension(), vectors->element_type(), type);
+  QUIRE_TRY(const Exported exported, write_rows(*vectors, converting));
   QUIRE_CHECK(writer.finish());
   const auto end = std::chrono::steady_clock::now();
   report(arguments, settings, exported, std::chrono::duration<double>(end - begin).count());
@@ -93,6 +95,10 @@ Run declare(CLI::App& app) {
   add_vectors(app, arguments->path);
   app.add_option("FILE", arguments->file, "The file to write")->required()->type_name("");
   add_format(app, arguments->format, "Format of FILE (default: by its name)");
+  add_element_type(
+      app, arguments->type,
+      "Type of FILE's elements, to which the vectors are converted (default: theirs; in "
+      "npy f32 for bf16, u8 for b1)");
   return [arguments](const Settings& settings) { return export_vectors(*arguments, settings); };
 }
 
@@ -102,9 +108,11 @@ Command export_command() {
   return {
       "Look", "export", "Write all vectors to a vector file",
       "In ascending order of their ids, each compared with its checksum. FILE appears only when\n"
-      "all of it is written; a damaged vector gives exit status 3 and no file.\n\n"
-      "Example:\n"
-      "  quire export photos photos.npy",
+      "all of it is written; a damaged vector gives exit status 3 and no file. fvecs files hold\n"
+      "f32, bvecs u8, npy f32, f16, i8 and u8, raw everything.\n\n"
+      "Examples:\n"
+      "  quire export photos photos.npy\n"
+      "  quire export photos photos.fvecs --type f32",
       declare};
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "cli/output.hpp"
 #include "cli/vectors.hpp"
 #include "cli/wording.hpp"
+#include "quire/convert.hpp"
 
 namespace quire::cli {
 namespace {
@@ -35,40 +35,47 @@ Outcome<Row> read_row(const Vectors& vectors, std::uint64_t id) {
   return row;
 }
 
-// Calls use(i, element) for each element; u8 as a number, f32 as a float.
+// Calls use(element) for each element: floats of every kind as a float, which is exact, others as a number.
 template <class Use>
-void each_element(ElementType type, const Row& row, Use use) {
-  const std::size_t size = element_size(type);
-  for (std::size_t i = 0; i < row.size() / size; ++i) {
-    if (type == ElementType::u8) {
-      use(std::to_integer<unsigned>(row[i]));
+Outcome<> each_element(const Vectors& vectors, const Row& row, Use use) {
+  std::vector<float> elements(vectors.dimension());
+  QUIRE_CHECK(convert(VectorRef(vectors.element_type(), row), vectors.dimension(), ElementType::f32,
+                      std::as_writable_bytes(std::span(elements))));
+  const ElementType type = vectors.element_type();
+  const bool whole = type == ElementType::u8 || type == ElementType::i8 || type == ElementType::b1;
+  for (const float element : elements) {
+    if (whole) {
+      use(static_cast<int>(element));
     } else {
-      float element = 0;
-      std::memcpy(&element, row.data() + i * size, size);
       use(element);
     }
   }
+  return {};
 }
 
-std::string as_text(ElementType type, std::uint64_t id, const Row& row) {
+Outcome<std::string> as_text(const Vectors& vectors, std::uint64_t id, const Row& row) {
   std::string line = fmt::format("{}:", id);
-  each_element(type, row, [&line](auto element) { line += fmt::format(" {}", element); });
+  const auto add = [&line](auto element) { line += fmt::format(" {}", element); };
+  QUIRE_CHECK(each_element(vectors, row, add));
   return line + "\n";
 }
 
-nlohmann::ordered_json as_json(ElementType type, std::uint64_t id, const Row& row) {
+Outcome<nlohmann::ordered_json> as_json(const Vectors& vectors, std::uint64_t id, const Row& row) {
   auto elements = nlohmann::ordered_json::array();
-  each_element(type, row, [&elements](auto element) { elements.push_back(element); });
-  return {{"id", id}, {"vector", std::move(elements)}};
+  const auto add = [&elements](auto element) { elements.push_back(element); };
+  QUIRE_CHECK(each_element(vectors, row, add));
+  return nlohmann::ordered_json{{"id", id}, {"vector", std::move(elements)}};
 }
 
 Outcome<> write_file(const Vectors& vectors, std::span<const std::uint64_t> ids,
                      VectorFormat format, const std::string& path) {
+  const ElementType type = file_type(format, vectors.element_type());
   QUIRE_TRY(VectorFileWriter writer,
-            VectorFileWriter::create(path, format, vectors.dimension(), vectors.element_type()));
+            VectorFileWriter::create(path, format, vectors.dimension(), type));
+  ConvertingWriter converting(writer, vectors.dimension(), vectors.element_type(), type);
   for (const std::uint64_t id : ids) {
     QUIRE_TRY(const Row row, read_row(vectors, id));
-    QUIRE_CHECK(writer.append(row));
+    QUIRE_CHECK(converting.append(row));
   }
   QUIRE_CHECK(writer.finish());
   return {};
@@ -115,7 +122,8 @@ Outcome<> write_text_file(const Vectors& vectors, std::span<const std::uint64_t>
   std::ofstream file(path, std::ios::binary);
   for (const std::uint64_t id : ids) {
     QUIRE_TRY(const Row row, read_row(vectors, id));
-    file << as_text(vectors.element_type(), id, row);
+    QUIRE_TRY(const std::string line, as_text(vectors, id, row));
+    file << line;
   }
   file.close();
   if (!file) return fail(kFailed, fmt::format("get: cannot write {}", path));
@@ -164,9 +172,11 @@ Outcome<> get(const Arguments& arguments, const Settings& settings) {
   for (const std::uint64_t id : found) {
     QUIRE_TRY(const Row row, read_row(*vectors, id));
     if (settings.json) {
-      print_json(as_json(vectors->element_type(), id, row));
+      QUIRE_TRY(const nlohmann::ordered_json json, as_json(*vectors, id, row));
+      print_json(json);
     } else {
-      print_text(as_text(vectors->element_type(), id, row));
+      QUIRE_TRY(const std::string line, as_text(*vectors, id, row));
+      print_text(line);
     }
   }
   return missing.empty() ? Outcome<>() : absent(arguments, missing);

@@ -16,6 +16,7 @@
 #include "cli/progress.hpp"
 #include "cli/row_batches.hpp"
 #include "cli/wording.hpp"
+#include "quire/convert.hpp"
 #include "quire/latency_histogram.hpp"
 
 namespace quire::cli {
@@ -32,8 +33,10 @@ constexpr unsigned kMostThreads = 256;
 struct Arguments {
   std::string directory;
   std::string file;
-  VectorFileOptions format;
-  std::uint64_t dimension = 0;  // 0: not given
+  std::optional<VectorFormat> format;
+  std::optional<ElementType> file_type;
+  std::optional<ElementType> type;  // of the store
+  std::uint64_t dimension = 0;      // 0: not given
   std::uint64_t first_id = 0;
   std::uint64_t batch_rows = 0;  // 0: not given
   std::uint64_t threads = 0;     // 0: not given
@@ -42,11 +45,13 @@ struct Arguments {
 };
 
 Outcome<VectorFileReader> open_file(const Arguments& arguments) {
-  VectorFileOptions options = arguments.format;
+  VectorFileOptions options{
+      .format = arguments.format, .dimension = {}, .element_type = arguments.file_type};
   if (arguments.dimension != 0) {
     options.dimension = static_cast<std::uint32_t>(arguments.dimension);
   }
   const auto format = options.format ? options.format : vector_format_from_path(arguments.file);
+  if (format == VectorFormat::raw && !options.element_type) options.element_type = arguments.type;
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
     // A raw file says nothing of itself; a store that is there says it for the file.
     const auto store = VectorStore::open_read_only(arguments.directory);
@@ -71,36 +76,50 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments) {
   return reader;
 }
 
-// The store for the file's rows: the one that is there, or else a new one.
+// The store for the file's rows: the one that is there, or else a new one. It converts them only if the
+// type of its elements was given.
 Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileReader& reader) {
+  const ElementType type = arguments.type.value_or(reader.element_type());
   const OpenStoreOptions expected{.dimension = reader.dimension(),
-                                  .element_type = reader.element_type(),
-                                  .durability = arguments.durability};
+                                  .element_type = type,
+                                  .durability = arguments.durability,
+                                  .convert = arguments.type.has_value()};
   auto existing = VectorStore::open(arguments.directory, expected);
   if (existing || existing.error().code() != ErrorCode::not_found) {
     QUIRE_TRY(VectorStore store, from_store(std::move(existing)));
     tell_recovery(arguments.directory, store.recovery());
     return store;
   }
-  return from_store(VectorStore::create(
-      arguments.directory, {.dimension = reader.dimension(),
-                            .element_type = reader.element_type(),
-                            .durability = arguments.durability.value_or(Durability::power_loss)}));
+  return from_store(
+      VectorStore::create(arguments.directory,
+                          {.dimension = reader.dimension(),
+                           .element_type = type,
+                           .durability = arguments.durability.value_or(Durability::power_loss)},
+                          {.convert = expected.convert}));
 }
 
-// How many rows of the file, from its first on, the store has as they are in the file. Each is compared: that
-// the next of them differs says nothing of those behind it, which an earlier import may have put.
+// How many rows of the file, from its first on, the store has as this import would store them. Each is
+// compared: that the next of them differs says nothing of those behind it, which an earlier import may have put.
 Outcome<std::uint64_t> rows_there_already(const Arguments& arguments, VectorFileReader& reader,
                                           const VectorStore& store) {
   const ReadView view = store.view();
   QUIRE_CHECK(reader.seek(0));
   Progress progress("comparing", "row", reader.rows());
+  const ElementType type = store.element_type();
+  const std::size_t stride = row_bytes(type, reader.dimension());
+  std::vector<std::byte> converted;
   std::uint64_t there = 0;
   while (there < reader.rows()) {
-    QUIRE_TRY(const auto block, reader.next());
-    for (std::size_t at = 0; at < block.size(); at += reader.row_bytes(), ++there) {
+    QUIRE_TRY(std::span<const std::byte> block, reader.next());
+    if (type != reader.element_type()) {
+      converted.resize(block.size() / reader.row_bytes() * stride);
+      QUIRE_CHECK(from_store(
+          convert({reader.element_type(), block}, reader.dimension(), type, converted)));
+      block = converted;
+    }
+    for (std::size_t at = 0; at < block.size(); at += stride, ++there) {
       const auto row = view.find_bytes(arguments.first_id + there);
-      if (!row || !std::ranges::equal(*row, block.subspan(at, reader.row_bytes()))) return there;
+      if (!row || !std::ranges::equal(*row, block.subspan(at, stride))) return there;
     }
     progress.update(there);
   }
@@ -123,7 +142,8 @@ Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
                                                    VectorStore& store) {
   const unsigned threads = threads_for(arguments, reader, first_row, first.size());
   if (threads == 1) {
-    return std::make_unique<OneThreadWriter>(store, batches, first, arguments.first_id + first_row);
+    return std::make_unique<OneThreadWriter>(store, batches, reader.element_type(), first,
+                                             arguments.first_id + first_row);
   }
   QUIRE_TRY(BulkLoader loader,
             from_store(store.bulk_load({.expected_rows = reader.rows() - first_row})));
@@ -276,11 +296,15 @@ Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
   app.add_option("FILE", arguments->file, "The vector file")->required()->type_name("");
-  add_format(app, arguments->format.format, "Format of FILE (default: by its name)");
+  add_format(app, arguments->format, "Format of FILE (default: by its name)");
   add_number(app, "--dim", arguments->dimension,
              "Elements of each vector; a raw file for a new store needs it", 1, kMaxDimension);
-  add_element_type(app, arguments->format.element_type,
-                   "Type of the elements; a raw file for a new store needs it");
+  add_element_type(
+      app, arguments->type,
+      "Type of the store's elements (default: the file's); the file's are converted to it");
+  add_element_type(app, arguments->file_type,
+                   "Type of the file's elements; for raw files (default: the store's)",
+                   "--file-type");
   add_number(app, "--first-id", arguments->first_id, "Id of the first row (default 0)");
   add_number(app, "--batch", arguments->batch_rows, "Rows of each batch (default: about 4 MiB)", 1);
   add_number(
@@ -305,8 +329,13 @@ Command import_command() {
       "power, and they are the first N of the file, however many threads write. Ctrl-C stops\n"
       "after the current batch. --resume goes on with an import that was killed or stopped: it\n"
       "compares the file with the store, and imports from the first row on that differs.\n\n"
-      "Example:\n"
-      "  quire import photos data/base_10k.bvecs",
+      "With --type the file's elements are rounded to the nearest value of the type, i8 and u8 "
+      "kept\n"
+      "in their range, b1 1 where an element is more than 0. Without it a store of another type\n"
+      "than the file's is refused.\n\n"
+      "Examples:\n"
+      "  quire import photos data/base_10k.bvecs\n"
+      "  quire import embeddings float32.npy --type f16",
       declare};
 }
 

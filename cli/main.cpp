@@ -44,9 +44,9 @@ void declare(CLI::App& parent, const Command& command, Settings& settings,
 std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
   std::vector<Declared> declared;
   for (const Command& command :
-       {create_command(), import_command(), remove_command(), info_command(), get_command(),
-        export_command(), nearest_command(), snapshot_command(), restore_command(),
-        verify_command(), repair_command(), checkpoint_command()}) {
+       {create_command(), import_command(), remove_command(), info_command(), stats_command(),
+        get_command(), export_command(), nearest_command(), snapshot_command(), restore_command(),
+        verify_command(), repair_command(), checkpoint_command(), compact_command()}) {
     declare(quire, command, settings, declared);
   }
   return declared;

@@ -1,7 +1,9 @@
 // quire nearest: the exact nearest neighbours of the queries in a file, and recall against the
 // truth.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <span>
@@ -14,6 +16,7 @@
 #include "cli/row_batches.hpp"
 #include "cli/vectors.hpp"
 #include "cli/wording.hpp"
+#include "quire/convert.hpp"
 
 namespace quire::cli {
 namespace {
@@ -27,6 +30,8 @@ struct Arguments {
   std::optional<Metric> chosen_metric;
   std::string truth;  // empty: none
   std::optional<VectorFormat> format;
+  std::optional<ElementType> type;  // of the queries
+  std::string ids;                  // file of those that may be neighbours; empty: all
 
   Metric metric() const { return chosen_metric.value_or(Metric::l2); }
 };
@@ -56,9 +61,35 @@ Outcome<std::optional<Int32Rows>> read_truth(const Arguments& arguments,
   return truth;
 }
 
+// Ids, one a line, ascending.
+Outcome<std::vector<std::uint64_t>> read_ids(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::uint64_t> ids;
+  std::string line;
+  for (std::uint64_t number = 1; std::getline(file, line); ++number) {
+    std::uint64_t id = 0;
+    const char* const end = line.data() + line.size();
+    const auto [stopped, error] = std::from_chars(line.data(), end, id);
+    if (error != std::errc() || stopped != end) {
+      return fail(kFailed, fmt::format("nearest: {}: line {} is no id", path, number));
+    }
+    ids.push_back(id);
+  }
+  if (!file.eof()) return fail(kFailed, fmt::format("nearest: cannot read {}", path));
+  std::ranges::sort(ids);
+  return ids;
+}
+
 Outcome<Found> search(const Vectors& vectors, const Arguments& arguments, VectorFileReader& reader,
                       std::uint64_t queries) {
   Found found;
+  NearestOptions options{.metric = arguments.metric(), .filter = {}, .progress = {}, .threads = {}};
+  if (!arguments.ids.empty()) {
+    QUIRE_TRY(std::vector<std::uint64_t> ids, read_ids(arguments.ids));
+    options.filter = [wanted = std::move(ids)](std::uint64_t id) {
+      return std::ranges::binary_search(wanted, id);
+    };
+  }
   Progress progress("searching", "comparison");
   RowBatches batches(reader, kBlockQueries);
   while (found.neighbours.size() < queries) {
@@ -78,10 +109,18 @@ Outcome<Found> search(const Vectors& vectors, const Arguments& arguments, Vector
               (static_cast<double>(searched) + share * static_cast<double>(count)) * rows),
           static_cast<std::uint64_t>(static_cast<double>(queries) * rows));
     };
+    options.progress = tell;
+    std::vector<std::byte> converted;
+    if (reader.element_type() != vectors.element_type()) {
+      converted.resize(static_cast<std::size_t>(count) * vectors.row_bytes());
+      QUIRE_CHECK(convert(VectorRef(reader.element_type(), block), vectors.dimension(),
+                          vectors.element_type(), converted));
+      block = converted;
+    }
     const auto begin = std::chrono::steady_clock::now();
     QUIRE_TRY(std::vector<Neighbours> neighbours,
-              vectors.nearest(VectorRef(reader.element_type(), block),
-                              static_cast<std::size_t>(arguments.k), arguments.metric(), tell));
+              vectors.nearest(VectorRef(vectors.element_type(), block),
+                              static_cast<std::size_t>(arguments.k), options));
     found.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::ranges::move(neighbours, std::back_inserter(found.neighbours));
@@ -152,10 +191,12 @@ void report(const Arguments& arguments, const Settings& settings, const Found& f
 
 Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path));
-  QUIRE_TRY(VectorFileReader reader,
-            VectorFileReader::open(arguments.queries, {.format = arguments.format,
-                                                       .dimension = vectors->dimension(),
-                                                       .element_type = vectors->element_type()}));
+  QUIRE_TRY(
+      VectorFileReader reader,
+      VectorFileReader::open(arguments.queries,
+                             {.format = arguments.format,
+                              .dimension = vectors->dimension(),
+                              .element_type = arguments.type.value_or(vectors->element_type())}));
   QUIRE_TRY(const std::optional<Int32Rows> truth, read_truth(arguments, reader));
   const std::uint64_t queries = truth ? truth->rows : reader.rows();
   QUIRE_TRY(const Found found, search(*vectors, arguments, reader, queries));
@@ -175,6 +216,12 @@ Run declare(CLI::App& app) {
                  "True neighbours (ivecs): tells the recall instead of the neighbours")
       ->type_name("FILE");
   add_format(app, arguments->format, "Format of QUERYFILE (default: by its name)");
+  add_element_type(app, arguments->type,
+                   "Type of QUERYFILE's elements (default: that of the vectors, to which they are "
+                   "converted)");
+  app.add_option("--ids-from", arguments->ids,
+                 "Only vectors of these ids are neighbours: a text file, one id a line")
+      ->type_name("FILE");
   return [arguments](const Settings& settings) { return nearest(*arguments, settings); };
 }
 
@@ -186,7 +233,8 @@ Command nearest_command() {
           "`query i: id (distance) …`. With --truth it tells the recall: the share of the truth's\n"
           "first k ids that are among the k found. A truth of fewer rows than there are queries\n"
           "limits the search to that many.\n\n"
-          "Example:\n"
+          "Examples:\n"
+          "  quire nearest bits queries.npy --type f32 --metric hamming --k 10\n"
           "  quire nearest photos data/queries_100.bvecs --k 10 \\\n"
           "        --truth data/groundtruth_10k_l2_top10.ivecs",
           declare};

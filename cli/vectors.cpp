@@ -5,6 +5,7 @@
 
 #include "base/try.hpp"
 #include "cli/opening.hpp"
+#include "quire/convert.hpp"
 #include "quire/snapshot.hpp"
 
 namespace quire::cli {
@@ -42,9 +43,8 @@ class StoreVectors final : public Vectors {
   }
 
   Outcome<std::vector<std::vector<Neighbour>>> nearest(
-      VectorRef queries, std::size_t k, Metric metric,
-      const ProgressCallback& progress) const override {
-    return from_store(view_.nearest(queries, k, metric, progress));
+      VectorRef queries, std::size_t k, const NearestOptions& options) const override {
+    return from_store(view_.nearest(queries, k, options));
   }
 
  private:
@@ -78,9 +78,8 @@ class SnapshotVectors final : public Vectors {
   }
 
   Outcome<std::vector<std::vector<Neighbour>>> nearest(
-      VectorRef queries, std::size_t k, Metric metric,
-      const ProgressCallback& progress) const override {
-    return from_store(snapshot_.nearest(queries, k, metric, progress));
+      VectorRef queries, std::size_t k, const NearestOptions& options) const override {
+    return from_store(snapshot_.nearest(queries, k, options));
   }
 
  private:
@@ -98,6 +97,22 @@ Outcome<std::unique_ptr<Vectors>> open(const std::string& path,
 }
 
 }  // namespace
+
+ElementType file_type(VectorFormat format, ElementType type) {
+  if (format != VectorFormat::npy) return type;
+  if (type == ElementType::bf16) return ElementType::f32;
+  return type == ElementType::b1 ? ElementType::u8 : type;
+}
+
+Outcome<> ConvertingWriter::append(std::span<const std::byte> rows) {
+  if (from_ != to_) {
+    converted_.resize(rows.size() / row_bytes(from_, dimension_) * row_bytes(to_, dimension_));
+    QUIRE_CHECK(convert(VectorRef(from_, rows), dimension_, to_, converted_));
+    rows = converted_;
+  }
+  QUIRE_CHECK(writer_.append(rows));
+  return {};
+}
 
 Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path) {
   return open(path, open_snapshot);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "quire/vector_files.hpp"
 #include "quire/vector_store.hpp"
 
 namespace quire::cli {
@@ -31,7 +32,7 @@ class Vectors {
   virtual std::uint64_t size() const = 0;
   virtual std::uint32_t dimension() const = 0;
   virtual ElementType element_type() const = 0;
-  std::size_t row_bytes() const { return dimension() * element_size(element_type()); }
+  std::size_t row_bytes() const { return quire::row_bytes(element_type(), dimension()); }
 
   // Everything below compares checksums; damage fails with kDamageFound.
 
@@ -46,10 +47,32 @@ class Vectors {
 
   // As ReadView::nearest.
   virtual Outcome<std::vector<std::vector<Neighbour>>> nearest(
-      VectorRef queries, std::size_t k, Metric metric, const ProgressCallback& progress) const = 0;
+      VectorRef queries, std::size_t k, const NearestOptions& options) const = 0;
 
  protected:
   Vectors() = default;
+};
+
+// The type of the elements that a file of `format` gets for vectors of `type` where nobody says: the same,
+// but f32 for bf16 and u8 for b1 in an npy file, which has no such types. No value is changed by it.
+ElementType file_type(VectorFormat format, ElementType type);
+
+// Writes rows of one type to a vector file of another. Single-thread; borrows the writer.
+class ConvertingWriter {
+ public:
+  ConvertingWriter(VectorFileWriter& writer, std::uint32_t dimension, ElementType from,
+                   ElementType to)
+      : writer_(writer), dimension_(dimension), from_(from), to_(to) {}
+
+  // Errors: as convert and VectorFileWriter::append.
+  Outcome<> append(std::span<const std::byte> rows);
+
+ private:
+  VectorFileWriter& writer_;
+  std::uint32_t dimension_;
+  ElementType from_;
+  ElementType to_;
+  std::vector<std::byte> converted_;
 };
 
 // Opens a store's directory or a snapshot file, which is mapped.

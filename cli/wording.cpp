@@ -36,6 +36,7 @@ std::string byte_size(std::uint64_t bytes) {
 }
 
 std::string duration(double seconds) {
+  if (seconds > 0 && seconds < 1e-6) return fmt::format("{:.0f} ns", seconds * 1e9);
   if (seconds < 1e-3) return fmt::format("{:.0f} µs", seconds * 1e6);
   if (seconds < 1) return fmt::format("{:.1f} ms", seconds * 1e3);
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);

@@ -18,7 +18,7 @@ std::string counted(std::uint64_t number, std::string_view noun);
 // "512 B", "1.3 MiB".
 std::string byte_size(std::uint64_t bytes);
 
-// "85 µs", "1.2 ms", "3.4 s", "12:05".
+// "120 ns", "85 µs", "1.2 ms", "3.4 s", "12:05".
 std::string duration(double seconds);
 
 // "812,345" or, under 10 a second, "3.2": done in a second.

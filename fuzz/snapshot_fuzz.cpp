@@ -99,8 +99,8 @@ void read_all(const std::shared_ptr<const quire::ByteSource>& source) {
     const auto rows = scan.next();
     if (rows && rows->ids.empty()) break;
     if (rows) {
-      check(rows->rows.size() == rows->ids.size() * snapshot->dimension() *
-                                     quire::element_size(snapshot->element_type()));
+      check(rows->rows.size() ==
+            rows->ids.size() * quire::row_bytes(snapshot->element_type(), snapshot->dimension()));
       check(std::ranges::is_sorted(rows->ids));
     }
   }

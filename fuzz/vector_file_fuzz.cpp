@@ -114,7 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span<const std::byte> file = std::as_bytes(std::span(data, size)).subspan(2);
   const std::size_t block_bytes = std::size_t{data[1]} * 16;
   const std::size_t max_rows = 1 + data[1] % 7;
-  const auto type = data[1] % 2 == 0 ? ElementType::f32 : ElementType::u8;
+  const ElementType type = quire::kElementTypes[data[1] % quire::kElementTypes.size()];
   switch (data[0] % 6) {
     case 0:
       read_vectors("a.fvecs", file, {}, block_bytes, max_rows);

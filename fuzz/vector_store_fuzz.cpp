@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     quire::ignore_error(store->verify());
     const quire::ReadView view = store->view();
-    std::vector<std::byte> out(store->dimension() * quire::element_size(store->element_type()));
+    std::vector<std::byte> out(quire::row_bytes(store->element_type(), store->dimension()));
     for (const std::uint64_t id : view.ids()) quire::ignore_error(store->get(id, out));
     quire::ignore_error(store->close());
   }

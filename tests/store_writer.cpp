@@ -50,7 +50,7 @@ T expect(quire::Result<T> result) {
 }
 
 std::size_t row_bytes(const quire::VectorStore& store) {
-  return store.dimension() * quire::element_size(store.element_type());
+  return quire::row_bytes(store.element_type(), store.dimension());
 }
 
 void compare(const Churn& churn, const quire::ReadView& view, std::size_t bytes) {

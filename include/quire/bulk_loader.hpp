@@ -47,8 +47,8 @@ class QUIRE_EXPORT BulkRows {
 
   // Writes row i of the matrix `rows` for ids[i] behind what was appended before; takes no lock. Nobody
   // sees it, and nothing survives, before the commit. What a failed call was to add is not there, and
-  // may be appended again. Errors: mismatch (element type, dimension, not as many rows as ids),
-  // out_of_range (more rows than are left of the claim: nothing was written), no_space, io, closed.
+  // may be appended again. Errors: mismatch (element type, dimension, not as many rows as ids) and
+  // invalid_argument, both as VectorStore::put; out_of_range (more rows than are left of the claim: nothing was written), no_space, io, closed.
   [[nodiscard]] Result<void> append(std::span<const std::uint64_t> ids, VectorRef rows);
 
   // Rows that were claimed, and of these, rows that were appended.

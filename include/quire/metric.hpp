@@ -15,8 +15,9 @@ enum class Metric : std::uint8_t {
   l2,             // squared Euclidean: sum of (a - b)^2
   inner_product,  // minus the inner product
   cosine,         // 1 - cosine of the angle; a zero vector is at distance 1 of everything
+  hamming,        // number of elements that are not equal; 0 equals -0, and a NaN nothing
 };
-// "l2", "ip", "cosine".
+// "l2", "ip", "cosine", "hamming".
 [[nodiscard]] QUIRE_EXPORT std::string_view to_string(Metric metric) noexcept;
 [[nodiscard]] QUIRE_EXPORT std::optional<Metric> metric_from_string(std::string_view name) noexcept;
 

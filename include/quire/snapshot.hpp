@@ -247,8 +247,8 @@ class QUIRE_EXPORT Snapshot {
 
   // As ReadView::nearest: the same neighbours that the store had.
   [[nodiscard]] Result<std::vector<std::vector<Neighbour>>> nearest(
-      VectorRef queries, std::size_t k, Metric metric = Metric::l2,
-      const ProgressCallback& progress = {}, const ReadOptions& options = {}) const;
+      VectorRef queries, std::size_t k, const NearestOptions& options = {},
+      const ReadOptions& read_options = {}) const;
 
   // All vectors as one dense matrix, size() rows of dimension() elements, in the file's pages: row i has
   // the i-th id of ids(), and row_of() leads there: for hot loops that cannot pay for the counter in what

@@ -4,11 +4,11 @@
 // |--------|---------------------------------------------------------------------|-----------|
 // | fvecs  | each row: its dimension as int32, then that many f32                 | .fvecs    |
 // | bvecs  | each row: its dimension as int32, then that many u8                  | .bvecs    |
-// | npy    | NumPy array file: f32 or u8, one or two dimensions, C order          | .npy      |
+// | npy    | NumPy array file: f32, f16, i8 or u8, one or two axes, C order       | .npy      |
 // | raw    | rows and nothing else; dimension and element type come from you      | .raw      |
 //
 // All are little-endian. docs/formats/vector-files.md has each byte by byte, with what is checked.
-// Rows are handed out and taken dense: `dimension * element_size` bytes each, without headers or
+// Rows are handed out and taken dense: `row_bytes(type, dimension)` bytes each, without headers or
 // gaps.
 //
 //     quire::Result<void> convert(const std::string& from, const std::string& to) {
@@ -64,6 +64,10 @@ enum class VectorFormat : std::uint8_t { fvecs, bvecs, npy, raw };
 [[nodiscard]] QUIRE_EXPORT std::optional<VectorFormat> vector_format_from_path(
     std::string_view path) noexcept;
 
+// Whether files of `format` hold elements of `type`: raw all types, npy all but bf16 and b1. What the others
+// do not hold can be converted (quire/convert.hpp), to f32 without loss.
+[[nodiscard]] QUIRE_EXPORT bool can_hold(VectorFormat format, ElementType type) noexcept;
+
 // The largest dimension of a vector that is read or written; the smallest is 1.
 inline constexpr std::uint32_t kMaxVectorFileDimension = 65'536;
 
@@ -110,8 +114,8 @@ class QUIRE_EXPORT VectorFileReader {
   ElementType element_type() const noexcept { return element_type_; }
   // Elements of each row.
   std::uint32_t dimension() const noexcept { return dimension_; }
-  // Bytes of each row as next() returns it: dimension() * element_size(element_type()).
-  std::size_t row_bytes() const noexcept { return dimension_ * element_size(element_type_); }
+  // Bytes of each row as next() returns it.
+  std::size_t row_bytes() const noexcept { return quire::row_bytes(element_type_, dimension_); }
   // Rows in the file, by its size when it was opened. 0 only for an npy array without rows.
   std::uint64_t rows() const noexcept { return rows_; }
   // The number, from 0, of the row that next() returns first; rows() at the end.
@@ -159,9 +163,8 @@ class QUIRE_EXPORT VectorFileWriter {
   // Begins a file. `path` may be a symbolic link: the file it leads to is replaced. A replaced
   // file's permissions are kept. Errors, besides those of the file
   // system (not_found, permission, no_space, io):
-  //   invalid_argument  dimension outside 1 to kMaxVectorFileDimension; fvecs of another element
-  //   type
-  //                     than f32, bvecs of another than u8; `path` is a directory or special file
+  //   invalid_argument  dimension outside 1 to kMaxVectorFileDimension; an element type that the
+  //                     format cannot hold; `path` is a directory or special file
   [[nodiscard]] static Result<VectorFileWriter> create(const std::string& path, VectorFormat format,
                                                        std::uint32_t dimension,
                                                        ElementType element_type);
@@ -173,7 +176,7 @@ class QUIRE_EXPORT VectorFileWriter {
   ~VectorFileWriter();
 
   // Bytes of each row as append() takes it.
-  std::size_t row_bytes() const noexcept { return dimension_ * element_size(element_type_); }
+  std::size_t row_bytes() const noexcept { return quire::row_bytes(element_type_, dimension_); }
   // Rows appended so far.
   std::uint64_t rows() const noexcept { return rows_; }
 

@@ -10,8 +10,9 @@
 namespace quire {
 inline namespace v0 {
 
-// One vector, or a matrix of dense rows, with its element type: made from any contiguous range of
-// float or std::uint8_t. Borrows: valid while that range is.
+// One vector, or a matrix of dense rows, with its element type: made from any contiguous range of an
+// Element (float, Float16, BFloat16, std::int8_t, std::uint8_t), or from bytes, as rows of b1 are. Borrows:
+// valid while that range is.
 class VectorRef {
  public:
   template <std::ranges::contiguous_range R>
@@ -20,7 +21,7 @@ class VectorRef {
       : VectorRef(
             element_type_of<std::ranges::range_value_t<R>>,
             std::as_bytes(std::span(std::ranges::data(elements), std::ranges::size(elements)))) {}
-  // Elements of `type`, little-endian, in `bytes`.
+  // Elements of `type`, little-endian, in `bytes`; rows of b1 packed as ElementType says.
   VectorRef(ElementType type, std::span<const std::byte> bytes) noexcept
       : bytes_(bytes), type_(type) {}
 

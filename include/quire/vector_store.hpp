@@ -44,7 +44,8 @@ struct StoreAccess;
 
 inline namespace v0 {
 
-class BulkLoader;  // quire/bulk_loader.hpp
+class BulkLoader;             // quire/bulk_loader.hpp
+struct StoreMetricsSnapshot;  // quire/store_metrics.hpp
 
 // Thread-safe: any number of threads may read and write; what writers write at the same
 // time is synced together. Move-only; a moved-from
@@ -91,8 +92,9 @@ class QUIRE_EXPORT VectorStore {
 
   // Stores `vector` under `id`, replacing what was there. When it returns, the vector survives what
   // the store's durability says.
-  // Errors, after each of which the old value is still there unless said otherwise: mismatch (element
-  // type or dimension), wrong_mode, no_space (try again when there is room), capacity (2^40 rows), io;
+  // Errors, after each of which the old value is still there unless said otherwise: mismatch (dimension, or
+  // element type unless OpenStoreOptions::convert), invalid_argument (a NaN to be converted to a type that has
+  // none; bits behind the last element of a b1 vector), wrong_mode, no_space (try again when there is room), capacity (2^40 rows), io;
   // outcome_unknown (a sync failed: the batch is whole or absent when the store is opened again; from
   // then on writes return read_only_after_error), closed.
   [[nodiscard]] Result<void> put(std::uint64_t id, VectorRef vector);
@@ -128,7 +130,8 @@ class QUIRE_EXPORT VectorStore {
   // to be used); truncated, io.
   [[nodiscard]] Result<void> get(std::uint64_t id, std::span<std::byte> out) const;
 
-  // The same as a new vector of elements. Errors: also mismatch if T is not the element type.
+  // The same as a new vector of elements. Errors: also mismatch if T is not the element type, unless
+  // OpenStoreOptions::convert; then invalid_argument where a NaN has no value in T.
   template <Element T>
   [[nodiscard]] Result<std::vector<T>> get(std::uint64_t id) const {
     auto row = get_bytes(id, element_type_of<T>);
@@ -170,7 +173,12 @@ class QUIRE_EXPORT VectorStore {
   // where it could not look; damage that it found is in the report.
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress = {}) const;
 
+  // What the store is and how full. What it did since it was opened and how fast is metrics(); together
+  // they are all the statistics there are.
   [[nodiscard]] Result<StoreInfo> info() const;
+  // Latencies, counters and gauges since this handle was opened; include quire/store_metrics.hpp. Looks at
+  // the store's files for their size: call it some times a second, not more. Errors: as info.
+  [[nodiscard]] Result<StoreMetricsSnapshot> metrics() const;
   // What opening this handle had to do.
   [[nodiscard]] const RecoveryReport& recovery() const noexcept;
   std::uint32_t dimension() const noexcept;

@@ -33,11 +33,16 @@ struct VectorStoreOptions {
   Durability durability = Durability::power_loss;
 };
 
-// How to open a store. What is given must equal what the store was made with, else `mismatch`.
+// How to open a store. What of the first three is given must equal what the store was made with, else
+// `mismatch`.
 struct OpenStoreOptions {
   std::optional<std::uint32_t> dimension = {};
   std::optional<ElementType> element_type = {};
   std::optional<Durability> durability = {};
+  // What is put may be of any element type, and what is got too, and is converted as quire/convert.hpp
+  // says: embeddings come as f32, and the store keeps them as f16. Else another type is `mismatch`, which
+  // finds mistakes. Views show rows as they are stored.
+  bool convert = false;
   // A checkpoint is due when the log has grown to this many bytes.
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // A batch with at least this many bytes of vectors goes to the rows file at once instead of through

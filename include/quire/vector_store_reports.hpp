@@ -1,6 +1,8 @@
 // What a VectorStore tells about itself.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,12 +22,14 @@ struct StoreInfo {
   Durability durability = Durability::power_loss;
   std::uint32_t format_version = 0;
   std::uint64_t generation = 0;
-  std::uint64_t rows = 0;            // live ids
-  std::uint64_t lsn = 0;             // number of the last batch
-  std::uint64_t checkpoint_lsn = 0;  // the last batch in the checkpoint
-  std::uint64_t log_bytes = 0;       // what an open after a crash would replay
-  std::uint64_t bytes_on_disk = 0;   // allocated, all files of the store
-  double fragmentation = 0;          // dead rows over all rows; 0 for a store without rows
+  std::array<std::byte, 16> store_id{};  // random; a snapshot of the store has it too
+  std::uint64_t rows = 0;                // live ids
+  std::uint64_t dead_rows = 0;           // rows that were replaced or removed, and take space
+  std::uint64_t lsn = 0;                 // number of the last batch
+  std::uint64_t checkpoint_lsn = 0;      // the last batch in the checkpoint
+  std::uint64_t log_bytes = 0;           // what an open after a crash would replay
+  std::uint64_t bytes_on_disk = 0;       // allocated, all files of the store
+  double fragmentation = 0;              // dead rows over all rows; 0 for a store without rows
 };
 
 // What opening had to do after a crash.

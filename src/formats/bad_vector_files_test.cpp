@@ -133,13 +133,15 @@ TEST_F(BadVectorFilesTest, NpyArray) {
   expect_refused({
       // Doubles.
       {"a.npy", npy("'<f8'  ", "False", "(1, 2)", std::string(16, 'x')), unsupported,
-       "dtype '<f8': Quire reads '<f4' and '|u1'", text},
+       "dtype '<f8': Quire reads '<f4', '<f2', '|i1' and '|u1'", text},
       // Big-endian.
       {"a.npy", npy("'>f4'  ", "False", "(1, 2)", "12345678"), unsupported, "dtype '>f4'", text},
-      // Half floats.
-      {"a.npy", npy("'<f2'  ", "False", "(1, 2)", "1234"), unsupported, "dtype '<f2'", text},
-      // Signed bytes.
-      {"a.npy", npy("'|i1'  ", "False", "(1, 2)", "12"), unsupported, "dtype '|i1'", text},
+      // Big-endian half floats.
+      {"a.npy", npy("'>f2'  ", "False", "(1, 2)", "1234"), unsupported, "dtype '>f2'", text},
+      // Whole numbers of two bytes.
+      {"a.npy", npy("'<i2'  ", "False", "(1, 2)", "1234"), unsupported, "dtype '<i2'", text},
+      // Truth values.
+      {"a.npy", npy("'|b1'  ", "False", "(1, 2)", "12"), unsupported, "dtype '|b1'", text},
       // Python objects.
       {"a.npy", npy("'|O'   ", "False", "(1, 2)", "12"), unsupported, "dtype '|O'", text},
       // Fields.

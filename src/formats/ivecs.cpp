@@ -23,7 +23,7 @@ Result<Int32Rows> Injection::read_ivecs(std::unique_ptr<os::File> file, const Iv
                                             " bytes; at most " + std::to_string(options.max_bytes) +
                                             " are read into memory"));
   }
-  QUIRE_TRY(const RowLayout claimed, texmex_layout(*file, info.size, sizeof(std::int32_t)));
+  QUIRE_TRY(const RowLayout claimed, texmex_layout(*file, info.size, 8 * sizeof(std::int32_t)));
   QUIRE_TRY(const RowLayout layout, count_rows(claimed, info.size, file->path()));
   RowStream stream(std::move(file), layout, block_bytes);
 

@@ -66,19 +66,40 @@ Result<ByteRange> find_text(os::File& file, std::uint64_t file_size) {
   return text;
 }
 
+struct NpyType {
+  ElementType type;
+  std::string_view descr;
+};
+
+// As NumPy writes them. It has no types for bf16 and b1.
+constexpr std::array kNpyTypes = {NpyType{ElementType::f32, "<f4"},
+                                  NpyType{ElementType::f16, "<f2"}, NpyType{ElementType::i8, "|i1"},
+                                  NpyType{ElementType::u8, "|u1"}};
+
+// A single byte has no order: '<i1' and 'i1' are '|i1'.
+std::optional<ElementType> type_of(std::string_view descr) {
+  for (const NpyType& known : kNpyTypes) {
+    if (descr == known.descr) return known.type;
+    const std::string_view bare = known.descr.substr(1);
+    const bool of_a_byte = known.descr.front() == '|';
+    if (of_a_byte && (descr == bare || (descr.starts_with('<') && descr.substr(1) == bare))) {
+      return known.type;
+    }
+  }
+  return std::nullopt;
+}
+
 std::expected<NpyHeader, NpyProblem> interpret(const NpyDictionary& dictionary) {
   const auto unsupported = [](std::string sentence) {
     return std::unexpected(NpyProblem{ErrorCode::unsupported, std::move(sentence)});
   };
   NpyHeader header;
-  const std::string& descr = dictionary.descr;
-  if (descr == "<f4") {
-    header.element_type = ElementType::f32;
-  } else if (descr == "|u1" || descr == "<u1" || descr == "u1") {
-    header.element_type = ElementType::u8;
-  } else {
-    return unsupported("dtype '" + printable(descr) + "': Quire reads '<f4' and '|u1'");
+  const auto type = type_of(dictionary.descr);
+  if (!type) {
+    return unsupported("dtype '" + printable(dictionary.descr) +
+                       "': Quire reads '<f4', '<f2', '|i1' and '|u1'");
   }
+  header.element_type = *type;
   if (dictionary.fortran_order) {
     return unsupported("the array is in Fortran order: Quire reads C order");
   }
@@ -92,7 +113,7 @@ std::expected<NpyHeader, NpyProblem> interpret(const NpyDictionary& dictionary) 
                        ": Quire reads 1 to " + std::to_string(kMaxVectorFileDimension));
   }
   header.layout.columns = static_cast<std::uint32_t>(shape.back());
-  header.layout.element_bytes = element_size(header.element_type);
+  header.layout.element_bits = element_bits(header.element_type);
   header.layout.rows_claimed = true;
   header.layout.rows = shape.size() == 1 ? 1 : shape.front();
   return header;
@@ -118,10 +139,17 @@ Result<NpyHeader> read_npy_header(os::File& file, std::uint64_t file_size) {
   return *header;
 }
 
+std::optional<std::string_view> npy_descr(ElementType type) noexcept {
+  for (const NpyType& known : kNpyTypes) {
+    if (known.type == type) return known.descr;
+  }
+  return std::nullopt;
+}
+
 std::array<std::byte, kNpyHeaderBytes> make_npy_header(ElementType element_type, std::uint64_t rows,
                                                        std::uint32_t columns) {
   const std::string text = std::string("{'descr': '") +
-                           (element_type == ElementType::f32 ? "<f4" : "|u1") +
+                           std::string(npy_descr(element_type).value_or("?")) +
                            "', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
                            std::to_string(columns) + "), }";
   // At most 10 + 51 + 20 + 2 + 10 + 4 = 97 bytes before the padding.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,9 +53,13 @@ struct NpyHeader {
 // order, axes, dimension), those of reading.
 [[nodiscard]] Result<NpyHeader> read_npy_header(os::File& file, std::uint64_t file_size);
 
+// How NumPy calls the type in a header; nothing for bf16 and b1, which it does not have.
+[[nodiscard]] std::optional<std::string_view> npy_descr(ElementType type) noexcept;
+
 // The header, byte for byte, that NumPy writes for a two-dimensional array: version 1.0, padded
 // with spaces. 128 bytes whatever the numbers are, so that the row count can be put in at the end.
 inline constexpr std::size_t kNpyHeaderBytes = 128;
+// REQUIRES: npy_descr(element_type).
 [[nodiscard]] std::array<std::byte, kNpyHeaderBytes> make_npy_header(ElementType element_type,
                                                                      std::uint64_t rows,
                                                                      std::uint32_t columns);

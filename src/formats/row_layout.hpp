@@ -18,14 +18,14 @@ struct RowLayout {
   std::uint64_t first_row_offset = 0;
   std::size_t prefix_bytes = 0;
   std::uint32_t columns = 0;
-  std::size_t element_bytes = 0;
+  std::size_t element_bits = 0;
   // True if the header says how many rows there are; `rows` is then its claim until count_rows has
   // held it against the file.
   bool rows_claimed = false;
   std::uint64_t rows = 0;
 
   // Bytes of a row's elements, and of a row in the file.
-  std::size_t row_bytes() const noexcept { return columns * element_bytes; }
+  std::size_t row_bytes() const noexcept { return (columns * element_bits + 7) / 8; }
   std::size_t stride() const noexcept { return prefix_bytes + row_bytes(); }
   // REQUIRES: row <= rows.
   std::uint64_t offset_of(std::uint64_t row) const noexcept {

@@ -9,8 +9,7 @@
 
 namespace quire::formats {
 
-Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size,
-                                std::size_t element_bytes) {
+Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size, std::size_t element_bits) {
   QUIRE_CHECK(refuse_empty(file_size, file.path()));
   if (file_size < kTexmexPrefixBytes) {
     return std::unexpected(Error(ErrorCode::truncated, "open")
@@ -32,7 +31,7 @@ Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size,
   RowLayout layout;
   layout.prefix_bytes = kTexmexPrefixBytes;
   layout.columns = static_cast<std::uint32_t>(columns);
-  layout.element_bytes = element_bytes;
+  layout.element_bits = element_bits;
   return layout;
 }
 

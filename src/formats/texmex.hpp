@@ -19,7 +19,7 @@ inline constexpr std::size_t kTexmexPrefixBytes = sizeof(std::int32_t);
 // yet. Errors: invalid_argument (empty), truncated (not even the first count is whole), corrupt
 // (the count is outside 1 to kMaxVectorFileDimension), those of reading.
 [[nodiscard]] Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size,
-                                              std::size_t element_bytes);
+                                              std::size_t element_bits);
 
 // Appends dense rows of `row_bytes` each, with `columns` written before each.
 // REQUIRES: rows.size() is a multiple of row_bytes. Errors: those of os::AtomicFile::append.

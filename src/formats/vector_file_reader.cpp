@@ -53,7 +53,7 @@ Result<Opened> raw_layout(const std::string& path, std::uint64_t file_size,
   Opened opened;
   opened.element_type = *options.element_type;
   opened.layout.columns = *options.dimension;
-  opened.layout.element_bytes = element_size(opened.element_type);
+  opened.layout.element_bits = element_bits(opened.element_type);
   return opened;
 }
 
@@ -63,7 +63,7 @@ Result<Opened> open_as(VectorFormat format, os::File& file, std::uint64_t file_s
     case VectorFormat::fvecs:
     case VectorFormat::bvecs: {
       const auto type = format == VectorFormat::fvecs ? ElementType::f32 : ElementType::u8;
-      QUIRE_TRY(const RowLayout layout, texmex_layout(file, file_size, element_size(type)));
+      QUIRE_TRY(const RowLayout layout, texmex_layout(file, file_size, element_bits(type)));
       return Opened{type, layout};
     }
     case VectorFormat::npy: {
@@ -83,7 +83,7 @@ Result<void> check_options(const VectorFileOptions& options, const std::string& 
                   "dimension " + std::to_string(*options.dimension) + " was asked for, not 1 to " +
                       std::to_string(kMaxVectorFileDimension));
   }
-  if (options.element_type && element_size(*options.element_type) == 0) {
+  if (options.element_type && element_bits(*options.element_type) == 0) {
     return refuse(ErrorCode::invalid_argument, path, "options.element_type is no ElementType");
   }
   return {};

@@ -15,6 +15,16 @@ namespace formats {
 
 namespace {
 
+std::string types_of(VectorFormat format) {
+  std::string types;
+  for (const ElementType type : kElementTypes) {
+    if (!can_hold(format, type)) continue;
+    if (!types.empty()) types += " or ";
+    types += to_string(type);
+  }
+  return types;
+}
+
 Result<void> check_arguments(const std::string& path, VectorFormat format, std::uint32_t dimension,
                              ElementType element_type) {
   const auto refuse = [&](std::string sentence) {
@@ -26,20 +36,17 @@ Result<void> check_arguments(const std::string& path, VectorFormat format, std::
     return refuse("dimension " + std::to_string(dimension) + " was asked for, not 1 to " +
                   std::to_string(kMaxVectorFileDimension));
   }
-  if (element_size(element_type) == 0) return refuse("element_type is no ElementType");
-  const std::string type(to_string(element_type));
-  switch (format) {
-    case VectorFormat::fvecs:
-      if (element_type != ElementType::f32) return refuse("fvecs files hold f32, not " + type);
-      return {};
-    case VectorFormat::bvecs:
-      if (element_type != ElementType::u8) return refuse("bvecs files hold u8, not " + type);
-      return {};
-    case VectorFormat::npy:
-    case VectorFormat::raw:
-      return {};
+  if (element_bits(element_type) == 0) return refuse("element_type is no ElementType");
+  if (to_string(format) == "?") return refuse("format is no VectorFormat");
+  if (!can_hold(format, element_type)) {
+    std::string sentence(to_string(format));
+    sentence += " files hold ";
+    sentence += types_of(format);
+    sentence += ", not ";
+    sentence += to_string(element_type);
+    return refuse(std::move(sentence));
   }
-  return refuse("format is no VectorFormat");
+  return {};
 }
 
 }  // namespace

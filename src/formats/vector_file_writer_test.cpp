@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +53,40 @@ TEST_F(VectorFileWriterTest, WritesNpyAsNumPyDoes) {
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (10000, 128), }" +
                 std::string(52, ' ') + "\n");
   EXPECT_TRUE(file.substr(128) == rows);
+}
+
+TEST_F(VectorFileWriterTest, AFormatHoldsTheTypesThatItSaysAndNoOthers) {
+  const std::map<VectorFormat, std::vector<ElementType>> held = {
+      {VectorFormat::fvecs, {ElementType::f32}},
+      {VectorFormat::bvecs, {ElementType::u8}},
+      {VectorFormat::npy, {ElementType::f32, ElementType::u8, ElementType::f16, ElementType::i8}},
+      {VectorFormat::raw, {kElementTypes.begin(), kElementTypes.end()}}};
+  for (const auto& [format, types] : held) {
+    for (const ElementType type : kElementTypes) {
+      SCOPED_TRACE(std::string(to_string(format)) + " " + std::string(to_string(type)));
+      const bool can = std::ranges::find(types, type) != types.end();
+      EXPECT_EQ(can_hold(format, type), can);
+      auto writer = VectorFileWriter::create(path("file"), format, 11, type);
+      if (!can) {
+        EXPECT_EQ(writer.error().code(), ErrorCode::invalid_argument);
+        continue;
+      }
+      const std::string rows(3 * row_bytes(type, 11), '\3');
+      ASSERT_TRUE(writer->append(as_bytes(rows)));
+      ASSERT_TRUE(writer->finish());
+      VectorFileOptions options{.format = format};
+      if (format == VectorFormat::raw) {
+        options.dimension = 11;
+        options.element_type = type;
+      }
+      auto reader = VectorFileReader::open(path("file"), options);
+      ASSERT_TRUE(reader);
+      EXPECT_EQ(reader->element_type(), type);
+      EXPECT_EQ(reader->dimension(), 11U);
+      EXPECT_EQ(reader->rows(), 3U);
+      EXPECT_TRUE(std::ranges::equal(*reader->next(), as_bytes(rows)));
+    }
+  }
 }
 
 TEST_F(VectorFileWriterTest, AFileReadAndWrittenIsTheSame) {

@@ -1,6 +1,7 @@
 #include <array>
 #include <utility>
 
+#include "formats/npy_header.hpp"
 #include "quire/vector_files.hpp"
 
 namespace quire {
@@ -29,6 +30,20 @@ std::optional<VectorFormat> vector_format_from_string(std::string_view name) noe
     if (known == name) return value;
   }
   return std::nullopt;
+}
+
+bool can_hold(VectorFormat format, ElementType type) noexcept {
+  switch (format) {
+    case VectorFormat::fvecs:
+      return type == ElementType::f32;
+    case VectorFormat::bvecs:
+      return type == ElementType::u8;
+    case VectorFormat::npy:
+      return formats::npy_descr(type).has_value();
+    case VectorFormat::raw:
+      return element_bits(type) != 0;
+  }
+  return false;
 }
 
 // Each format's extension is its name.

@@ -40,7 +40,7 @@ struct Description {
 
   friend bool operator==(const Description&, const Description&) = default;
 
-  std::uint64_t stride() const noexcept { return dimension * element_size(element_type); }
+  std::uint64_t stride() const noexcept { return row_bytes(element_type, dimension); }
   std::uint64_t blocks() const noexcept { return (rows + block_rows - 1) / block_rows; }
   std::uint64_t pages() const noexcept { return (blocks() + kBlocksPerPage - 1) / kBlocksPerPage; }
   std::uint64_t first_row(std::uint64_t block) const noexcept { return block * block_rows; }

@@ -56,12 +56,11 @@ class SnapshotRowSupply final : public vector::RowSupply {
 }  // namespace
 
 Result<std::vector<std::vector<Neighbour>>> search(const SnapshotCore& core, VectorRef queries,
-                                                   std::size_t k, Metric metric,
-                                                   const ProgressCallback& progress,
-                                                   const ReadOptions& options) {
+                                                   std::size_t k, const NearestOptions& options,
+                                                   const ReadOptions& read_options) {
   const Description& description = core.description();
-  auto found = vector::nearest(SnapshotRowSupply(core, options), description.element_type,
-                               description.dimension, queries, k, metric, progress);
+  auto found = vector::nearest(SnapshotRowSupply(core, read_options), description.element_type,
+                               description.dimension, queries, k, options);
   if (found) QUIRE_CHECK(core.check_tail("nearest"));
   return found;
 }

@@ -11,8 +11,7 @@ namespace quire::snapshot {
 // As Snapshot::nearest. Thread-safe.
 [[nodiscard]] Result<std::vector<std::vector<Neighbour>>> search(const SnapshotCore& core,
                                                                  VectorRef queries, std::size_t k,
-                                                                 Metric metric,
-                                                                 const ProgressCallback& progress,
-                                                                 const ReadOptions& options);
+                                                                 const NearestOptions& options,
+                                                                 const ReadOptions& read_options);
 
 }  // namespace quire::snapshot

@@ -98,11 +98,10 @@ Result<std::vector<std::uint64_t>> Snapshot::ids(const ReadOptions& options) con
   return all;
 }
 
-Result<std::vector<std::vector<Neighbour>>> Snapshot::nearest(VectorRef queries, std::size_t k,
-                                                              Metric metric,
-                                                              const ProgressCallback& progress,
-                                                              const ReadOptions& options) const {
-  return snapshot::search(*core_, queries, k, metric, progress, options);
+Result<std::vector<std::vector<Neighbour>>> Snapshot::nearest(
+    VectorRef queries, std::size_t k, const NearestOptions& options,
+    const ReadOptions& read_options) const {
+  return snapshot::search(*core_, queries, k, options, read_options);
 }
 
 Result<std::span<const std::byte>> Snapshot::matrix_bytes() const {

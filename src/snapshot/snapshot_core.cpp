@@ -138,7 +138,7 @@ SnapshotCore::SnapshotCore(std::shared_ptr<const ByteSource> source, const Tail&
       tail_checksum_(base::load_le<std::uint64_t>(std::span<const std::byte>(tail_.encode()),
                                                   kTailBytes - sizeof tail_checksum_)),
       owner_(source::BytesCache::new_owner()) {
-  if (is_aligned_memory(*source_, element_size(description().element_type))) {
+  if (is_aligned_memory(*source_, element_alignment(description().element_type))) {
     checked_pages_ = flags(description().pages());
     checked_blocks_ = flags(description().blocks());
     tail_checksum_at_ = source_->view(0, 0)->data() + source_->size() - sizeof tail_checksum_;
@@ -340,7 +340,7 @@ Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& opt
                         source_->read(wanted.stored.offset, wanted.stored.length, options));
               QUIRE_CHECK(check_block(number, wanted, read.span()));
               const auto address = reinterpret_cast<std::uintptr_t>(read.data());
-              if (address % element_size(description().element_type) == 0) return read;
+              if (address % element_alignment(description().element_type) == 0) return read;
               return Bytes::copy(read.span());
             }));
   const auto span = bytes.span();

@@ -113,8 +113,7 @@ TEST_F(SnapshotFileTest, StopsAndDeadlinesEndWorkInAMapToo) {
     EXPECT_TRUE(failed_with(code, snapshot->ids(options)));
     EXPECT_TRUE(failed_with(code, snapshot->scan().next(options)));
     EXPECT_TRUE(failed_with(code, snapshot->verify({}, options)));
-    EXPECT_TRUE(
-        failed_with(code, snapshot->nearest(vector_of(1, kDimension), 3, Metric::l2, {}, options)));
+    EXPECT_TRUE(failed_with(code, snapshot->nearest(vector_of(1, kDimension), 3, {}, options)));
   }
 }
 

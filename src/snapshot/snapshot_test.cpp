@@ -100,9 +100,9 @@ TEST_F(SnapshotTest, FindsTheNeighboursThatTheStoreHas) {
   ASSERT_TRUE(succeeded(store_->remove(77)));
   const auto queries = vector_of(1'000'000, kDimension * 3);
   for (const Metric metric : {Metric::l2, Metric::inner_product, Metric::cosine}) {
-    const auto wanted = store_->view().nearest(queries, 10, metric);
+    const auto wanted = store_->view().nearest(queries, 10, {.metric = metric});
     for (const Snapshot& snapshot : opened_both_ways(publish(300))) {
-      const auto found = snapshot.nearest(queries, 10, metric);
+      const auto found = snapshot.nearest(queries, 10, {.metric = metric});
       ASSERT_TRUE(succeeded(found));
       EXPECT_EQ(*found, *wanted);
     }

@@ -108,10 +108,10 @@ class Writer {
     constexpr std::size_t kMostLines = 16;
     const vector::VersionTable& versions = state_.catalog->versions();
     if (at + 2 * kRowAhead < entries.size()) {
-      __builtin_prefetch(&versions[entries[at + 2 * kRowAhead].version]);
+      versions.prefetch(entries[at + 2 * kRowAhead].version);
     }
     if (at + kRowAhead >= entries.size()) return;
-    const std::byte* row = state_.rows->row(versions[entries[at + kRowAhead].version].row);
+    const std::byte* row = state_.rows->row(versions.row(entries[at + kRowAhead].version));
     const std::size_t lines = static_cast<std::size_t>(description_.stride()) / 64 + 1;
     for (std::size_t line = 0; line < std::min(lines, kMostLines); ++line) {
       __builtin_prefetch(row + line * 64);
@@ -120,7 +120,7 @@ class Writer {
 
   // Copies a row out of the store and compares it: damage is not handed on.
   Result<void> read_row(std::uint64_t number, std::span<std::byte> out) const {
-    const vector::Version& version = state_.catalog->versions()[number];
+    const vector::Version version = state_.catalog->versions()[number];
     QUIRE_CHECK(state_.rows->read(version.row, out));
     if (base::checksum(out) == version.row_checksum) return {};
     return std::unexpected(state_.rows->damage("snapshot", version.row, version.id));

@@ -10,7 +10,13 @@
 namespace quire::vector {
 
 // What there is to do; bits, so that requests that wait are one.
-enum class Chore : std::uint32_t { none = 0, refill_spares = 1, checkpoint = 2, compact = 4 };
+enum class Chore : std::uint32_t {
+  none = 0,
+  refill_spares = 1,
+  checkpoint = 2,
+  compact = 4,
+  publish_metrics = 8
+};
 constexpr Chore operator|(Chore a, Chore b) noexcept {
   return static_cast<Chore>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
@@ -72,7 +73,8 @@ ClaimedRows::~ClaimedRows() {
 
 Result<void> ClaimedRows::append(std::span<const std::uint64_t> ids, VectorRef rows) {
   const StoreCore& core = load_->core();
-  QUIRE_CHECK(check_rows(core, "append", rows.element_type(), rows.bytes().size(), ids.size()));
+  std::vector<std::byte> converted;
+  QUIRE_TRY(const auto bytes, rows_for_store(core, "append", rows, ids.size(), converted));
   const std::uint64_t left = rows_.length - operations_.size();
   if (ids.size() > left) {
     return std::unexpected(Error(ErrorCode::out_of_range, "append")
@@ -82,8 +84,8 @@ Result<void> ClaimedRows::append(std::span<const std::uint64_t> ids, VectorRef r
                                             std::to_string(rows_.length) + " claimed are left"));
   }
   make_room(ids.size());
-  QUIRE_CHECK(load_->row_file().write_granted(rows_.offset + operations_.size(), rows.bytes()));
-  remember(ids, rows.bytes());
+  QUIRE_CHECK(load_->row_file().write_granted(rows_.offset + operations_.size(), bytes));
+  remember(ids, bytes);
   start_writeback();
   return {};
 }

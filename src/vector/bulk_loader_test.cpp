@@ -253,7 +253,7 @@ TEST_F(BulkLoading, AStoreThatIsNotWrittenHasNone) {
 
 TEST_F(BulkLoading, ADiskWithoutRoomForABlockGivesTheClaim) {
   create();
-  disk_->set_capacity(200'000);
+  disk_->set_capacity(600'000);
   auto loader = load({.expected_rows = 1'000'000});
   auto rows = claim(loader, 10);
   EXPECT_TRUE(failed_with(ErrorCode::no_space, loader.claim(1'000'000)));

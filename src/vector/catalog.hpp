@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 
 #include "vector/epochs.hpp"
 #include "vector/format.hpp"
 #include "vector/id_index.hpp"
+#include "vector/index_word.hpp"
 #include "vector/version_table.hpp"
 
 namespace quire::vector {
@@ -17,47 +20,53 @@ class Catalog {
 
   // Adds the next version. LSNs never decrease. Writer only.
   void apply(const SlotEntry& entry) {
-    const std::uint64_t older = index_.find(entry.id);
-    const bool was_live = older != 0 && versions_[older - 1].is_put();
-    const bool is_put = entry.kind == OperationKind::put;
-    if (older != 0) versions_[older - 1].supersede(entry.lsn);
+    const IndexWord before(index_.find(entry.id));
+    const std::uint64_t row = entry.kind == OperationKind::put ? entry.row : kNoRow;
+    if (before.version() != 0) versions_.supersede(before.version() - 1, entry.lsn);
     const std::uint64_t number = versions_.append({.id = entry.id,
                                                    .lsn = entry.lsn,
-                                                   .row = is_put ? entry.row : kNoRow,
+                                                   .row = row,
                                                    .row_checksum = entry.row_checksum,
-                                                   .older = older,
+                                                   .older = before.version(),
                                                    .superseded = kNotSuperseded});
-    index_.set(entry.id, number + 1);
-    live_ += (is_put ? 1U : 0U);
-    live_ -= (was_live ? 1U : 0U);
+    index_.set(entry.id, IndexWord(number, row).value());
+    live_ += row != kNoRow ? 1U : 0U;
+    live_ -= before.is_put() ? 1U : 0U;
   }
 
-  // The version of `id` that a view at `lsn` shows; nullptr if it shows none.
-  const Version* find(std::uint64_t id, std::uint64_t lsn) const noexcept {
-    std::uint64_t number = index_.find(id);
-    while (number != 0) {
-      const Version& version = versions_[number - 1];
-      if (version.lsn <= lsn) return version.is_put() ? &version : nullptr;
-      number = version.older;
-    }
-    return nullptr;
+  // The version of `id` that a view at `lsn` shows; none if it shows none.
+  std::optional<Version> find(std::uint64_t id, std::uint64_t lsn) const noexcept {
+    std::uint64_t number = IndexWord(index_.find(id)).version();
+    while (number != 0 && versions_.lsn(number - 1) > lsn) number = versions_.older(number - 1);
+    return put_of(number);
+  }
+  // The version of `id` that a view of the first `versions` versions shows; none if it shows none.
+  std::optional<Version> find_in_first(std::uint64_t versions, std::uint64_t id) const noexcept {
+    return put_of(visible(IndexWord(index_.find(id)).version(), versions));
+  }
+  // The row of `id` that such a view shows; kNoRow if it shows none.
+  std::uint64_t find_row(std::uint64_t versions, std::uint64_t id) const noexcept {
+    return row_of(IndexWord(index_.find(id)), versions);
+  }
+  // The same for many ids, whose waits for memory overlap. REQUIRES: rows.size() == ids.size().
+  void find_rows(std::uint64_t versions, std::span<const std::uint64_t> ids,
+                 std::span<std::uint64_t> rows) const noexcept {
+    index_.find(ids, rows);
+    for (std::uint64_t& row : rows) row = row_of(IndexWord(row), versions);
   }
 
-  // The newest version of `id`; nullptr if it was never put or removed. Writer only.
-  const Version* newest(std::uint64_t id) const noexcept {
-    const std::uint64_t number = index_.find(id);
-    return number == 0 ? nullptr : &versions_[number - 1];
+  // The newest version of `id`; none if it was never written. Writer only.
+  std::optional<Version> newest(std::uint64_t id) const noexcept {
+    const std::uint64_t number = IndexWord(index_.find(id)).version();
+    if (number == 0) return std::nullopt;
+    return versions_[number - 1];
   }
-
   // True if the newest version of `id` is a put. Writer only.
-  bool is_live(std::uint64_t id) const noexcept {
-    const std::uint64_t number = index_.find(id);
-    return number != 0 && versions_[number - 1].is_put();
-  }
+  bool is_live(std::uint64_t id) const noexcept { return IndexWord(index_.find(id)).is_put(); }
 
   // The entry of the slots file that says what version `number` does.
   SlotEntry entry(std::uint64_t number) const noexcept {
-    const Version& version = versions_[number];
+    const Version version = versions_[number];
     return {.kind = version.is_put() ? OperationKind::put : OperationKind::remove,
             .id = version.id,
             .row = version.is_put() ? version.row : 0,
@@ -70,6 +79,23 @@ class Catalog {
   Epochs& epochs() noexcept { return epochs_; }
 
  private:
+  friend class CatalogLoad;
+
+  // Numbers plus 1, or 0 for none, from here on.
+  std::uint64_t visible(std::uint64_t number, std::uint64_t versions) const noexcept {
+    while (number > versions) number = versions_.older(number - 1);
+    return number;
+  }
+  std::optional<Version> put_of(std::uint64_t number) const noexcept {
+    if (number == 0 || versions_.row(number - 1) == kNoRow) return std::nullopt;
+    return versions_[number - 1];
+  }
+  std::uint64_t row_of(IndexWord word, std::uint64_t versions) const noexcept {
+    if (word.version() <= versions) return word.is_put() ? word.row(versions_) : kNoRow;
+    const std::uint64_t number = visible(word.version(), versions);
+    return number == 0 ? kNoRow : versions_.row(number - 1);
+  }
+
   Epochs epochs_;
   IdIndex index_;
   VersionTable versions_;

@@ -1,6 +1,7 @@
 // Checkpoints: from the log into the files that open reads at once. The steps:
 // docs/formats/vector-store.md, "Checkpoint".
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/try.hpp"
@@ -29,6 +30,19 @@ Result<Manifest> read_manifest(os::FileSystem& file_system, const std::string& d
   return Manifest::decode(bytes, path);
 }
 
+namespace {
+
+// What an earlier writer left there, and what holds the space, is written over.
+Result<std::unique_ptr<os::File>> open_temporary_manifest(os::FileSystem& file_system,
+                                                          const std::string& directory) {
+  const std::string path = os::join_path(directory, kManifestTemporaryName);
+  auto file = file_system.open(path, os::OpenMode::create_new);
+  if (file || file.error().code() != ErrorCode::exists) return file;
+  return file_system.open(path, os::OpenMode::read_write);
+}
+
+}  // namespace
+
 Result<void> replace_manifest(os::FileSystem& file_system, const std::string& directory,
                               const Manifest& manifest) {
   QUIRE_CHECK(prepare_manifest(file_system, directory, manifest));
@@ -37,14 +51,18 @@ Result<void> replace_manifest(os::FileSystem& file_system, const std::string& di
 
 Result<void> prepare_manifest(os::FileSystem& file_system, const std::string& directory,
                               const Manifest& manifest) {
-  const std::string temporary = os::join_path(directory, kManifestTemporaryName);
-  if (auto removed = file_system.remove(temporary);
-      !removed && removed.error().code() != ErrorCode::not_found) {
-    return removed;
-  }
-  QUIRE_TRY(auto file, file_system.open(temporary, os::OpenMode::create_new));
+  QUIRE_TRY(auto file, open_temporary_manifest(file_system, directory));
   QUIRE_CHECK(file->write_all(0, manifest.encode()));
-  return file->sync();
+  QUIRE_CHECK(file->truncate(kManifestBytes));
+  auto synced = file->sync();
+  // Nothing can be synced in that file any more; the next one is another.
+  if (!synced) ignore_error(file_system.remove(file->path()));
+  return synced;
+}
+
+Result<void> hold_manifest_space(os::FileSystem& file_system, const std::string& directory) {
+  QUIRE_TRY(auto file, open_temporary_manifest(file_system, directory));
+  return file->write_all(0, std::array<std::byte, kManifestBytes>{});
 }
 
 Result<void> adopt_prepared_manifest(os::FileSystem& file_system, const std::string& directory) {
@@ -59,12 +77,27 @@ Result<void> StoreCore::checkpoint() {
 }
 
 Result<void> StoreCore::checkpoint_with_upkeep() {
+  const Stopwatch time;
+  const auto written = write_checkpoint();
+  if (!written) {
+    metrics_->failed_checkpoints.add();
+    return std::unexpected(written.error());
+  }
+  if (!*written) return {};
+  time.record_in(metrics_->checkpoint);
+  metrics_->checkpoints.add();
+  punch_dead_rows();
+  return {};
+}
+
+// False if there was nothing to do.
+Result<bool> StoreCore::write_checkpoint() {
   // The log and what it has to sync, ahead of the moment at which writers wait for it.
   std::shared_ptr<RowFile> rows;
   {
     const base::MutexLock lock(write_mutex_);
     QUIRE_CHECK(check_writable());
-    if (!has_news()) return {};
+    if (!has_news()) return false;
     rows = rows_;
   }
   if (auto synced = rows->sync(); !synced) {
@@ -81,7 +114,7 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     const base::MutexLock lock(write_mutex_);
     QUIRE_CHECK(check_writable());
     QUIRE_TRY(const auto begun, begin_checkpoint());
-    if (!begun) return {};
+    if (!begun) return false;
     now = manifest_;
     next = *begun;
     slots = slots_;
@@ -94,7 +127,7 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::io));
   }
   if (auto appended = slots->append(*catalog, now.slot_count, next.slot_count); !appended) {
-    if (!slots->sync_has_failed()) return appended;
+    if (!slots->sync_has_failed()) return std::unexpected(std::move(appended).error());
     const base::MutexLock lock(write_mutex_);
     return std::unexpected(refuse_writes(std::move(appended).error(), ErrorCode::io));
   }
@@ -110,7 +143,8 @@ Result<void> StoreCore::checkpoint_with_upkeep() {
     spares_are_due_ = true;  // the removed logs leave space for those that could not be made
   }
   remove_logs(now.first_log, next.first_log);
-  return {};
+  metrics_->slot_bytes_written.add((next.slot_count - now.slot_count) * kSlotEntryBytes);
+  return true;
 }
 
 bool StoreCore::log_is_used() const { return log_->record_bytes() > 0 || log_->is_spoiled(); }
@@ -134,6 +168,7 @@ Result<std::optional<Manifest>> StoreCore::begin_checkpoint() {
 void StoreCore::adopt_manifest(const Manifest& next) {
   manifest_in_doubt_.reset();
   manifest_ = next;
+  ignore_error(hold_manifest_space(file_system_, directory_));
   durable_lsn_ = std::max(durable_lsn_, next.checkpoint_lsn);
   checkpoint_at_ = options_.checkpoint_log_bytes;
 }
@@ -190,6 +225,7 @@ Result<void> StoreCore::close() {
     published_ = {};
   }
   staged_ = {};
+  leave_views_whole();
   log_.reset();
   slots_.reset();
   rows_.reset();

@@ -42,10 +42,32 @@ std::uint64_t StoreCore::least_dead_rows() const noexcept {
 
 Result<CompactionReport> StoreCore::compact(const ProgressCallback& progress) {
   const base::MutexLock upkeep(upkeep_mutex_);
+  auto compacted = compact_with_upkeep(progress);
+  if (compacted || compacted.error().code() != ErrorCode::no_space) return compacted;
+  // Dead rows may give back in place what the live ones need beside them.
+  ignore_error(checkpoint_with_upkeep());
+  {
+    const base::MutexLock lock(write_mutex_);
+    punch_at_dead_rows_ = 0;
+  }
+  punch_dead_rows();
   return compact_with_upkeep(progress);
 }
 
 Result<CompactionReport> StoreCore::compact_with_upkeep(const ProgressCallback& progress) {
+  const Stopwatch time;
+  auto report = write_next_generation(progress);
+  if (!report) {
+    metrics_->failed_compactions.add();
+  } else if (report->generation > 0) {
+    time.record_in(metrics_->compaction);
+    metrics_->compactions.add();
+    metrics_->bytes_reclaimed.add(report->bytes_reclaimed);
+  }
+  return report;
+}
+
+Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback& progress) {
   const auto source = [&] {
     const base::MutexLock lock(view_mutex_);
     return CopySource{.catalog = published_.catalog,
@@ -88,6 +110,7 @@ Result<CompactionReport> StoreCore::compact_with_upkeep(const ProgressCallback& 
 
 Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_lsn) {
   const base::MutexLock lock(write_mutex_);
+  const Stopwatch pause;
   QUIRE_CHECK(check_writable());
   QUIRE_CHECK(check_no_bulk_load("compact"));
   QUIRE_CHECK(next.copy({.catalog = catalog_,
@@ -124,10 +147,11 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   slots_ = next.slots();
   next_row_ = used_rows_ = next.row_count();
   reserved_rows_ = 0;
-  compact_at_dead_rows_ = least_dead_rows();
+  compact_at_dead_rows_ = punch_at_dead_rows_ = least_dead_rows();
   has_unsynced_rows_ = false;
   stage_view(std::move(map));
   publish();
+  pause.record_in(metrics_->compaction_pause);
   return {};
 }
 

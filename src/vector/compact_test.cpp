@@ -10,10 +10,12 @@ namespace {
 class Compaction : public BulkLoadTest {
  protected:
   void remove_many(std::uint64_t first, std::uint64_t count) {
+    WriteBatch batch;
     for (std::uint64_t id = first; id < first + count; ++id) {
-      ASSERT_TRUE(*store_->remove(id));
+      batch.remove(id);
       model_.erase(id);
     }
+    ASSERT_TRUE(succeeded(store_->write(batch)));
   }
   bool exists(const std::string& name) const { return disk_->info(file(name)).has_value(); }
   std::uint64_t allocated(const std::string& name) const {

@@ -29,7 +29,7 @@ struct StoreIdentity {
   ElementType element_type = ElementType::f32;
 
   // Bytes of a row.
-  std::uint64_t stride() const noexcept { return dimension * element_size(element_type); }
+  std::uint64_t stride() const noexcept { return row_bytes(element_type, dimension); }
   friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
 };
 

@@ -88,8 +88,8 @@ TEST_F(DocumentExample, AfterRecovery) {
   EXPECT_EQ(load_le<std::uint64_t>(entry, 40),
             base::checksum(entry.first(40), load_le<std::uint64_t>(slots, 48)));
   EXPECT_EQ(*disk_.list(kStorePath),
-            (std::vector<std::string>{"LOCK", "MANIFEST", "gen-1.rows", "gen-1.slots", "log-2.wal",
-                                      "spare-1.tmp"}));
+            (std::vector<std::string>{"LOCK", "MANIFEST", "MANIFEST.tmp", "gen-1.rows",
+                                      "gen-1.slots", "log-2.wal", "spare-1.tmp"}));
 }
 
 TEST_F(DocumentExample, AnEntryIsSealedToItsPlace) {

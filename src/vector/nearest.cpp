@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <exception>
 #include <functional>
@@ -15,7 +16,10 @@
 #include "base/mutex.hpp"
 #include "base/try.hpp"
 #include "os/fault_guard.hpp"
+#include "vector/candidates.hpp"
 #include "vector/distance.hpp"
+#include "vector/screen.hpp"
+#include "vector/stray_bits.hpp"
 
 namespace quire::vector {
 
@@ -24,51 +28,25 @@ namespace {
 // Queries that share one pass over the rows. Bounds the memory of the result heaps, too.
 constexpr std::size_t kGroup = 256;
 
-bool nearer(const Neighbour& a, const Neighbour& b) noexcept {
-  return a.distance < b.distance || (a.distance == b.distance && a.id < b.id);
-}
-
-// The k nearest seen so far, as a heap with the farthest on top.
-class Candidates {
- public:
-  explicit Candidates(std::size_t k) : k_(k) {}
-
-  void offer(const Neighbour& candidate) {
-    if (heap_.size() == k_) {
-      if (!nearer(candidate, heap_.front())) return;
-      std::ranges::pop_heap(heap_, nearer);
-      heap_.back() = candidate;
-    } else {
-      heap_.push_back(candidate);
-    }
-    std::ranges::push_heap(heap_, nearer);
-  }
-
-  const std::vector<Neighbour>& unordered() const noexcept { return heap_; }
-
-  std::vector<Neighbour> take_sorted() {
-    std::ranges::sort(heap_, nearer);
-    return std::move(heap_);
-  }
-
- private:
-  std::size_t k_;
-  std::vector<Neighbour> heap_;
-};
-
 // One pass over all rows for a group of queries, by several threads that take portions in turn.
 class Scan {
  public:
   Scan(const RowSupply& supply, ElementType type, std::uint32_t dimension,
-       std::span<const Query> queries, std::size_t k, Metric metric)
+       std::span<const Query> queries, std::size_t k, const NearestOptions& options)
       : supply_(supply),
+        type_(type),
         dimension_(dimension),
-        stride_(dimension * element_size(type)),
+        stride_(row_bytes(type, dimension)),
         queries_(queries),
-        distances_(distance_function(type, metric)),
+        filter_(options.filter),
+        distances_(fastest_kernels().distance(type, options.metric)),
         portions_(supply.portions()),
         merged_(queries.size(), Candidates(k)),
-        empty_(k) {}
+        empty_(k) {
+    if (!is_worth_a_screen(type, options.metric, queries.size())) return;
+    screened_.emplace(queries, dimension, options.metric);
+    distance_to_floats_ = fastest_kernels().distance(ElementType::f32, options.metric);
+  }
 
   // Runs on the calling thread and `helpers` more; `on_portion` is called on the calling thread only,
   // with the number of portions taken so far.
@@ -110,11 +88,13 @@ class Scan {
 
   void work(const std::function<void(std::uint64_t)>& on_portion) {
     std::vector<Candidates> best(queries_.size(), empty_);
+    std::optional<Screen> screen;
+    if (screened_) screen.emplace(fastest_kernels(), *screened_);
     RowPortion portion;
     while (true) {
       const std::uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
       if (number >= portions_) break;
-      if (auto met = meet(number, portion, best); !met) {
+      if (auto met = meet(number, portion, screen, best); !met) {
         next_.store(portions_, std::memory_order_relaxed);
         const base::MutexLock lock(mutex_);
         failure_ = std::move(met).error();
@@ -129,30 +109,104 @@ class Scan {
   }
 
   // Compares every query with every row of the portion.
-  Result<void> meet(std::uint64_t number, RowPortion& portion, std::vector<Candidates>& best) {
+  Result<void> meet(std::uint64_t number, RowPortion& portion, std::optional<Screen>& screen,
+                    std::vector<Candidates>& best) {
     QUIRE_CHECK(supply_.fill(number, portion));
+    if (filter_) keep_wanted(portion);
     const auto rows = std::span<const std::byte* const>(portion.rows).first(portion.count);
     if (rows.empty()) return {};
     const auto [low, high] = std::ranges::minmax(rows);
-    const auto extent = static_cast<std::size_t>(high - low) + stride_;
-    std::array<double, RowPortion::kMostRows> distances{};
-    for (std::size_t query = 0; query < queries_.size(); ++query) {
-      const std::byte* fault = os::guarded(
-          low, extent, [&] { distances_(queries_[query], rows, dimension_, distances.data()); });
-      if (fault != nullptr) return std::unexpected(supply_.fault(number, fault));
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (std::isnan(distances[i])) continue;
-        best[query].offer({.id = portion.ids[i], .distance = distances[i]});
-      }
-    }
+    const Extent extent{low, static_cast<std::size_t>(high - low) + stride_};
+    const std::byte* fault =
+        screen ? meet_screened(portion, extent, *screen, best) : meet_all(portion, extent, best);
+    if (fault != nullptr) return std::unexpected(supply_.fault(number, fault));
     return {};
   }
 
+  void keep_wanted(RowPortion& portion) const {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < portion.count; ++i) {
+      if (!filter_(portion.ids[i])) continue;
+      portion.rows[kept] = portion.rows[i];
+      portion.ids[kept] = portion.ids[i];
+      ++kept;
+    }
+    portion.count = kept;
+  }
+
+  // The memory that rows lie in.
+  struct Extent {
+    const std::byte* begin;
+    std::size_t size;
+  };
+
+  // Returns where a row faulted, or null.
+  const std::byte* meet_all(const RowPortion& portion, Extent extent,
+                            std::vector<Candidates>& best) const {
+    const auto rows = std::span<const std::byte* const>(portion.rows).first(portion.count);
+    std::array<double, RowPortion::kMostRows> distances;
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      const std::byte* fault = os::guarded(extent.begin, extent.size, [&] {
+        distances_(queries_[query], rows, dimension_, distances.data());
+      });
+      if (fault != nullptr) return fault;
+      double worst = best[query].worst();
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (!(distances[i] <= worst)) continue;
+        best[query].offer({.id = portion.ids[i], .distance = distances[i]});
+        worst = best[query].worst();
+      }
+    }
+    return nullptr;
+  }
+
+  // The same, but only with the pairs that pass the screen.
+  const std::byte* meet_screened(const RowPortion& portion, Extent extent, Screen& screen,
+                                 std::vector<Candidates>& best) const {
+    const auto rows = std::span<const std::byte* const>(portion.rows).first(portion.count);
+    for (std::size_t first = 0; first < rows.size(); first += screen.capacity()) {
+      const auto some = rows.subspan(first, std::min(screen.capacity(), rows.size() - first));
+      const std::byte* fault =
+          os::guarded(extent.begin, extent.size, [&] { screen.load(type_, some); });
+      if (fault != nullptr) return fault;
+      screen.measure();
+      const auto ids = std::span(portion.ids).subspan(first, some.size());
+      for (std::size_t panel = 0; panel < screened_->panels(); ++panel) {
+        const std::size_t query = panel * kScreenQueries;
+        meet_panel(ids, screen, panel,
+                   std::span(best).subspan(query, std::min(kScreenQueries, best.size() - query)));
+      }
+    }
+    return nullptr;
+  }
+
+  void meet_panel(std::span<const std::uint64_t> ids, Screen& screen, std::size_t panel,
+                  std::span<Candidates> best) const {
+    std::array<double, kScreenQueries> worst{};
+    std::ranges::transform(best, worst.begin(), &Candidates::worst);
+    const auto passed = screen.pass(panel, std::span(worst).first(best.size()));
+    const std::uint32_t all = (std::uint32_t{1} << best.size()) - 1;
+    for (std::size_t i = 0; i < passed.size(); ++i) {
+      for (std::uint32_t left = passed[i] & all; left != 0; left &= left - 1) {
+        const auto place = static_cast<std::size_t>(std::countr_zero(left));
+        const std::byte* const row = screen.row(i);
+        double distance = 0;
+        distance_to_floats_(queries_[panel * kScreenQueries + place], {&row, 1}, dimension_,
+                            &distance);
+        best[place].offer({.id = ids[i], .distance = distance});
+      }
+    }
+  }
+
   const RowSupply& supply_;
+  const ElementType type_;
   const std::uint32_t dimension_;
   const std::size_t stride_;
   const std::span<const Query> queries_;
+  const std::function<bool(std::uint64_t)>& filter_;
   const DistanceFunction distances_;
+  std::optional<ScreenQueries> screened_;  // if a screen is worth it
+  DistanceFunction distance_to_floats_ = nullptr;
   const std::uint64_t portions_;
   std::atomic<std::uint64_t> next_{0};
   base::Mutex mutex_;
@@ -163,51 +217,74 @@ class Scan {
 };
 
 // Threads beside the caller: none where the work is smaller than starting one.
-std::size_t helper_count(const RowSupply& supply, std::size_t stride, std::size_t queries) {
+std::size_t helper_count(const RowSupply& supply, std::size_t stride, std::size_t queries,
+                         std::optional<unsigned> most) {
   const std::uint64_t bytes = supply.most_rows() * stride * queries;
   const std::uint64_t portions = supply.portions();
   if (bytes < (std::uint64_t{4} << 20) || portions < 2) return 0;
-  const std::uint64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return static_cast<std::size_t>(std::min(cores, portions) - 1);
+  const std::uint64_t threads = most.value_or(std::max(1U, std::thread::hardware_concurrency()));
+  return static_cast<std::size_t>(std::min(threads, portions) - 1);
 }
 
-Result<void> check_queries(ElementType type, std::size_t stride, VectorRef queries, std::size_t k) {
-  const auto refuse = [](ErrorCode code, std::string why) {
-    return std::unexpected(Error(code, "nearest").with_detail(std::move(why)));
-  };
+std::unexpected<Error> refuse(ErrorCode code, std::string why) {
+  return std::unexpected(Error(code, "nearest").with_detail(std::move(why)));
+}
+
+Result<void> check_arguments(ElementType type, std::uint32_t dimension, VectorRef queries,
+                             std::size_t k, const NearestOptions& options) {
   if (queries.element_type() != type) {
-    return refuse(ErrorCode::mismatch, "the queries are " +
+    return refuse(ErrorCode::mismatch, std::string("the queries are ") +
                                            std::string(to_string(queries.element_type())) +
                                            ", the vectors " + std::string(to_string(type)));
   }
   if (k == 0) return refuse(ErrorCode::invalid_argument, "k is 0");
+  if (options.threads == 0U) return refuse(ErrorCode::invalid_argument, "threads is 0");
+  const std::size_t stride = row_bytes(type, dimension);
   const std::size_t bytes = queries.bytes().size();
   if (bytes % stride != 0) {
-    return refuse(ErrorCode::invalid_argument, "the queries have " + std::to_string(bytes) +
-                                                   " bytes, no multiple of the " +
-                                                   std::to_string(stride) + " of a vector");
+    return refuse(ErrorCode::invalid_argument,
+                  std::string("the queries have ") + std::to_string(bytes) +
+                      " bytes, no multiple of the " + std::to_string(stride) + " of a vector");
   }
-  if (has_nan(type, queries.bytes())) {
-    return refuse(ErrorCode::invalid_argument, "a query holds a NaN");
+  if (has_stray_bits(type, dimension, queries.bytes())) {
+    return refuse(ErrorCode::invalid_argument, "a query has bits behind its last element");
   }
   return {};
+}
+
+// Queries as Query::elements has them, dense: floats, or as they are.
+struct HeldQueries {
+  std::vector<float> floats;
+  std::span<const std::byte> bytes;
+  std::size_t stride = 0;
+
+  const std::byte* at(std::size_t i) const noexcept { return bytes.data() + i * stride; }
+};
+
+// Errors: invalid_argument (a NaN).
+Result<HeldQueries> hold(ElementType type, std::uint32_t dimension,
+                         std::span<const std::byte> bytes) {
+  HeldQueries held{.floats = {}, .bytes = bytes, .stride = row_bytes(type, dimension)};
+  if (!is_decoded(type)) return held;
+  held.floats.resize(bytes.size() / held.stride * dimension);
+  fastest_kernels().decode(type, bytes.data(), held.floats.size(), held.floats.data());
+  if (std::ranges::any_of(held.floats, [](float element) { return std::isnan(element); })) {
+    return refuse(ErrorCode::invalid_argument, "a query holds a NaN");
+  }
+  held.bytes = std::as_bytes(std::span(held.floats));
+  held.stride = dimension * sizeof(float);
+  return held;
 }
 
 }  // namespace
 
 Result<std::vector<std::vector<Neighbour>>> nearest(const RowSupply& supply, ElementType type,
                                                     std::uint32_t dimension, VectorRef queries,
-                                                    std::size_t k, Metric metric,
-                                                    const ProgressCallback& progress) {
-  const std::size_t stride = dimension * element_size(type);
-  QUIRE_CHECK(check_queries(type, stride, queries, k));
-  std::span<const std::byte> bytes = queries.bytes();
-  std::vector<std::byte> aligned;
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % element_size(type) != 0) {
-    aligned.assign(bytes.begin(), bytes.end());
-    bytes = aligned;
-  }
-  const std::size_t total = bytes.size() / stride;
+                                                    std::size_t k, const NearestOptions& options) {
+  QUIRE_CHECK(check_arguments(type, dimension, queries, k, options));
+  QUIRE_TRY(const HeldQueries held, hold(type, dimension, queries.bytes()));
+  const std::size_t stride = row_bytes(type, dimension);
+  const std::size_t total = queries.bytes().size() / stride;
   const std::uint64_t portions = supply.portions();
   // More than there are makes no difference, and a huge k must not cost memory.
   const auto wanted = static_cast<std::size_t>(
@@ -217,17 +294,16 @@ Result<std::vector<std::vector<Neighbour>>> nearest(const RowSupply& supply, Ele
   for (std::size_t first = 0; first < total; first += kGroup) {
     std::vector<Query> group;
     for (std::size_t i = first; i < std::min(first + kGroup, total); ++i) {
-      const std::byte* elements = bytes.data() + i * stride;
-      group.push_back({elements, norm_of(type, elements, dimension)});
+      group.push_back({held.at(i), norm_of(type, held.at(i), dimension)});
     }
-    Scan scan(supply, type, dimension, group, wanted, metric);
+    Scan scan(supply, type, dimension, group, wanted, options);
     std::function<void(std::uint64_t)> on_portion;
-    if (progress) {
+    if (options.progress) {
       on_portion = [&](std::uint64_t taken) {
-        progress(first * portions + taken * group.size(), total * portions);
+        options.progress(first * portions + taken * group.size(), total * portions);
       };
     }
-    QUIRE_CHECK(scan.run(helper_count(supply, stride, group.size()), on_portion));
+    QUIRE_CHECK(scan.run(helper_count(supply, stride, group.size(), options.threads), on_portion));
     for (std::size_t i = 0; i < group.size(); ++i) results.push_back(scan.take(i));
   }
   return results;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quire/bytes.hpp"
+#include "quire/nearest_options.hpp"
 #include "quire/vector_store.hpp"
 
 namespace quire::vector {
@@ -42,8 +43,10 @@ class RowSupply {
 };
 
 // As ReadView::nearest, over rows of `dimension` elements of `type`. Thread-safe.
-[[nodiscard]] Result<std::vector<std::vector<Neighbour>>> nearest(
-    const RowSupply& supply, ElementType type, std::uint32_t dimension, VectorRef queries,
-    std::size_t k, Metric metric, const ProgressCallback& progress);
+[[nodiscard]] Result<std::vector<std::vector<Neighbour>>> nearest(const RowSupply& supply,
+                                                                  ElementType type,
+                                                                  std::uint32_t dimension,
+                                                                  VectorRef queries, std::size_t k,
+                                                                  const NearestOptions& options);
 
 }  // namespace quire::vector

@@ -1,79 +1,171 @@
 // Exact neighbours, compared with the plainest loop there is.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <new>
+#include <span>
 
+#include "quire/convert.hpp"
 #include "vector/nearest.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
 namespace {
 
-double reference_distance(Metric metric, const std::vector<double>& a,
-                          const std::vector<double>& b) {
+double reference_distance(Metric metric, std::span<const float> a, std::span<const float> b) {
   double squared = 0;
   double dot = 0;
   double norm_a = 0;
   double norm_b = 0;
+  double unequal = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    squared += (a[i] - b[i]) * (a[i] - b[i]);
-    dot += a[i] * b[i];
-    norm_a += a[i] * a[i];
-    norm_b += b[i] * b[i];
+    const auto x = static_cast<double>(a[i]);
+    const auto y = static_cast<double>(b[i]);
+    squared += (x - y) * (x - y);
+    dot += x * y;
+    norm_a += x * x;
+    norm_b += y * y;
+    unequal += x == y ? 0 : 1;
   }
   if (metric == Metric::l2) return squared;
   if (metric == Metric::inner_product) return -dot;
+  if (metric == Metric::hamming) return unequal;
   return norm_a * norm_b == 0 ? 1 : 1 - dot / std::sqrt(norm_a * norm_b);
 }
 
-// Small whole numbers, so that single precision is exact and ties are many.
-template <class T>
-void expect_same_as_reference(std::uint32_t dimension, Metric metric) {
-  os::SimulatedFileSystem disk;
-  auto store = StoreAccess::create(disk, kStorePath,
-                                   {.dimension = dimension, .element_type = element_type_of<T>});
-  ASSERT_TRUE(succeeded(store));
-  os::Random random(dimension);
-  std::vector<std::vector<double>> rows;
-  std::vector<std::uint64_t> ids;
-  std::vector<T> matrix;
-  for (std::uint64_t i = 0; i < 1500; ++i) {
-    ids.push_back((i * 7919) % 5003);
-    auto& row = rows.emplace_back();
-    for (std::uint32_t j = 0; j < dimension; ++j) {
-      matrix.push_back(static_cast<T>(i == 40 ? 0 : random() % 4));
-      row.push_back(static_cast<double>(matrix.back()));
+constexpr std::array kMetrics = {Metric::l2, Metric::inner_product, Metric::cosine,
+                                 Metric::hamming};
+
+// A store of small whole numbers, so that single precision is exact and ties are many; one vector is zero.
+struct PlainStore {
+  PlainStore(ElementType type, std::uint32_t dimension_of_each)
+      : dimension(dimension_of_each),
+        store(*StoreAccess::create(disk, kStorePath, {.dimension = dimension, .element_type = type},
+                                   {.convert = true})) {
+    os::Random random(dimension);
+    const std::uint32_t most = type == ElementType::b1 ? 2 : 4;
+    for (std::uint64_t i = 0; i < 1500; ++i) {
+      ids.push_back((i * 7919) % 5003);
+      for (std::uint32_t j = 0; j < dimension; ++j) {
+        matrix.push_back(i == 40 ? 0.0F : static_cast<float>(random() % most));
+      }
     }
+    EXPECT_TRUE(succeeded(store.put_batch(ids, matrix)));
   }
-  ASSERT_TRUE(succeeded(store->put_batch(ids, matrix)));
-  const std::vector<T> queries(matrix.begin(), matrix.begin() + 3 * dimension);
-  const auto found = store->view().nearest(queries, 25, metric);
-  ASSERT_TRUE(succeeded(found));
-  ASSERT_EQ(found->size(), 3U);
-  for (std::size_t query = 0; query < 3; ++query) {
-    std::vector<std::pair<double, std::uint64_t>> expected;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      expected.emplace_back(reference_distance(metric, rows[query], rows[i]), ids[i]);
+
+  std::span<const float> row(std::size_t i) const {
+    return std::span(matrix).subspan(i * dimension, dimension);
+  }
+  // The first rows as queries.
+  std::vector<std::byte> queries(std::size_t count) const {
+    const ElementType type = store.element_type();
+    std::vector<std::byte> bytes(count * row_bytes(type, dimension));
+    EXPECT_TRUE(
+        succeeded(convert(std::span(matrix).first(count * dimension), dimension, type, bytes)));
+    return bytes;
+  }
+  // Those of `wanted` ids, nearest first.
+  std::vector<std::pair<double, std::uint64_t>> expected(
+      Metric metric, std::size_t query, const std::function<bool(std::uint64_t)>& wanted) const {
+    std::vector<std::pair<double, std::uint64_t>> all;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!wanted(ids[i])) continue;
+      all.emplace_back(reference_distance(metric, row(query), row(i)), ids[i]);
     }
-    std::ranges::sort(expected);
-    for (std::size_t i = 0; i < 25; ++i) {
-      EXPECT_NEAR((*found)[query][i].distance, expected[i].first, 1e-5);
-      if (metric != Metric::cosine) {
-        EXPECT_EQ((*found)[query][i].id, expected[i].second);
+    std::ranges::sort(all);
+    return all;
+  }
+
+  std::uint32_t dimension;
+  os::SimulatedFileSystem disk;
+  VectorStore store;
+  std::vector<float> matrix;
+  std::vector<std::uint64_t> ids;
+};
+
+void expect_same_as_reference(const PlainStore& plain, Metric metric, std::size_t queries,
+                              const std::function<bool(std::uint64_t)>& filter) {
+  const auto bytes = plain.queries(queries);
+  const auto found = plain.store.view().nearest(VectorRef(plain.store.element_type(), bytes), 25,
+                                                {.metric = metric, .filter = filter});
+  ASSERT_TRUE(succeeded(found));
+  ASSERT_EQ(found->size(), queries);
+  const auto wanted = filter ? filter : [](std::uint64_t) { return true; };
+  for (std::size_t query = 0; query < queries; ++query) {
+    const auto expected = plain.expected(metric, query, wanted);
+    ASSERT_EQ((*found)[query].size(), std::min<std::size_t>(expected.size(), 25));
+    for (std::size_t i = 0; i < (*found)[query].size(); ++i) {
+      const Neighbour& neighbour = (*found)[query][i];
+      ASSERT_TRUE(wanted(neighbour.id));
+      if (metric == Metric::cosine) {
+        ASSERT_NEAR(neighbour.distance, expected[i].first, 2e-5);
+      } else {
+        ASSERT_EQ(neighbour.distance, expected[i].first);
+        ASSERT_EQ(neighbour.id, expected[i].second);
       }
     }
   }
 }
 
 TEST(Nearest, AgreesWithThePlainLoop) {
-  for (const Metric metric : {Metric::l2, Metric::inner_product, Metric::cosine}) {
-    for (const std::uint32_t dimension : {1U, 31U, 32U, 128U, 100U}) {
-      SCOPED_TRACE(std::string(to_string(metric)) + " " + std::to_string(dimension));
-      expect_same_as_reference<float>(dimension, metric);
-      expect_same_as_reference<std::uint8_t>(dimension, metric);
+  for (const ElementType type : kElementTypes) {
+    for (const std::uint32_t dimension : {1U, 7U, 31U, 32U, 100U, 128U}) {
+      const PlainStore plain(type, dimension);
+      for (const Metric metric : kMetrics) {
+        SCOPED_TRACE(std::string(to_string(type)) + " " + std::string(to_string(metric)) + " " +
+                     std::to_string(dimension));
+        expect_same_as_reference(plain, metric, 3, {});
+        expect_same_as_reference(plain, metric, 20, {});
+      }
     }
   }
+}
+
+TEST(Nearest, FindsOnlyWhatTheFilterLetsIn) {
+  for (const ElementType type : {ElementType::f32, ElementType::u8}) {
+    const PlainStore plain(type, 24);
+    for (const std::size_t queries : {1U, 20U}) {
+      expect_same_as_reference(plain, Metric::l2, queries,
+                               [](std::uint64_t id) { return id % 10 == 3; });
+      expect_same_as_reference(plain, Metric::cosine, queries,
+                               [](std::uint64_t id) { return id < 60; });
+      expect_same_as_reference(plain, Metric::l2, queries, [](std::uint64_t) { return false; });
+    }
+  }
+}
+
+TEST(Nearest, WhatTheFilterThrowsComesOut) {
+  const PlainStore plain(ElementType::f32, 1024);  // large enough for more threads than one
+  const auto query = plain.queries(1);
+  for (const std::size_t place : {0U, 700U, 1499U}) {
+    const auto filter = [bad = plain.ids[place]](std::uint64_t id) {
+      if (id == bad) throw std::bad_alloc();
+      return true;
+    };
+    const auto search = [&] {
+      return plain.store.view().nearest(VectorRef(ElementType::f32, query), 3, {.filter = filter});
+    };
+    EXPECT_THROW(ignore_error(search()), std::bad_alloc) << place;
+  }
+}
+
+TEST(Nearest, DoesNotDependOnTheNumberOfThreads) {
+  const PlainStore plain(ElementType::f16, 1024);
+  const auto queries = plain.queries(9);
+  for (const Metric metric : kMetrics) {
+    const auto found = [&](unsigned threads) {
+      return *plain.store.view().nearest(VectorRef(ElementType::f16, queries), 40,
+                                         {.metric = metric, .threads = threads});
+    };
+    const auto alone = found(1);
+    EXPECT_EQ(found(2), alone);
+    EXPECT_EQ(found(7), alone);
+  }
+  EXPECT_TRUE(failed_with(
+      ErrorCode::invalid_argument,
+      plain.store.view().nearest(VectorRef(ElementType::f16, queries), 40, {.threads = 0})));
 }
 
 TEST_F(StoreTest, NearestSeesOnlyWhatIsLiveInTheView) {
@@ -153,7 +245,7 @@ TEST(Nearest, APortionThatIsMissingIsAnErrorAndNeverFewerNeighbours) {
   const std::vector<std::uint8_t> query(1024);
   for (const std::uint64_t broken : {0U, 1U, 31U, 63U}) {
     const auto search = [&](bool throws) {
-      return nearest(BrokenSupply(broken, throws), ElementType::u8, 1024, query, 3, Metric::l2, {});
+      return nearest(BrokenSupply(broken, throws), ElementType::u8, 1024, query, 3, {});
     };
     EXPECT_THROW(ignore_error(search(true)), std::bad_alloc) << broken;
     EXPECT_TRUE(failed_with(ErrorCode::io, search(false))) << broken;

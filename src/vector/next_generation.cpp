@@ -41,11 +41,10 @@ Result<void> NextGeneration::copy(const CopySource& source, const ProgressCallba
   const VersionTable& versions = source.catalog->versions();
   for (std::uint64_t i = copied_versions_; i < source.versions; ++i) {
     if (progress && i % kProgressVersions == 0) progress(i, source.versions);
-    const Version& version = versions[i];
     // A remove counts only for who asks what changed since the copy was begun.
-    const bool wanted = version.is_put() ? version.is_live_at(source.lsn) : !is_first;
-    if (!wanted) continue;
-    QUIRE_CHECK(take(source, version));
+    const bool is_remove = versions.row(i) == kNoRow;
+    if (is_remove ? is_first : !versions.is_live_at(i, source.lsn)) continue;
+    QUIRE_CHECK(take(source, versions[i]));
   }
   copied_versions_ = source.versions;
   return write_out();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "vector/catalog_load.hpp"
 #include "vector/control_page.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_builder.hpp"
@@ -60,9 +61,14 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       spares_(file_system, directory_),
       manifest_(manifest),
       checkpoint_at_(options.checkpoint_log_bytes),
-      compact_at_dead_rows_(least_dead_rows()) {}
+      compact_at_dead_rows_(least_dead_rows()),
+      punch_at_dead_rows_(least_dead_rows()) {}
 
-StoreCore::~StoreCore() { background_.stop(); }
+StoreCore::~StoreCore() {
+  background_.stop();
+  const base::MutexLock lock(write_mutex_);
+  leave_views_whole();
+}
 
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
@@ -108,39 +114,7 @@ Result<void> StoreCore::load() {
   return writes ? recover(std::move(logs)) : load_read_only(std::move(logs), bounds);
 }
 
-Result<void> StoreCore::load_slots() {
-  const std::uint64_t row_limit = manifest_.row_limit;
-  const std::uint64_t checkpoint_lsn = manifest_.checkpoint_lsn;
-  const std::string& path = slots_->path();
-  std::optional<Error> damage;
-  const auto note = [&](ByteRange range, std::string what) {
-    damage = error_at(ErrorCode::corrupt, "open", path, std::move(what)).with_range(range);
-    return false;
-  };
-  Catalog& catalog = *catalog_;
-  std::uint64_t index = 0;
-  std::uint64_t last_lsn = 0;
-  const auto visit = [&](const SlotEntry& entry) {
-    const bool row_fits = entry.kind == OperationKind::remove || entry.row < row_limit;
-    if (!row_fits || entry.lsn < last_lsn || entry.lsn > checkpoint_lsn) {
-      return note({kHeaderBytes + index * kSlotEntryBytes, kSlotEntryBytes},
-                  "entry " + std::to_string(index) + " has an impossible value");
-    }
-    last_lsn = entry.lsn;
-    ++index;
-    catalog.apply(entry);
-    return true;
-  };
-  QUIRE_CHECK(slots_->read(manifest_.slot_count, visit, note));
-  if (damage) return std::unexpected(*std::move(damage));
-  if (catalog_->live() != manifest_.live) {
-    return std::unexpected(error_at(ErrorCode::corrupt, "open", slots_->path(),
-                                    "the entries have " + std::to_string(catalog_->live()) +
-                                        " live ids, the manifest says " +
-                                        std::to_string(manifest_.live)));
-  }
-  return {};
-}
+Result<void> StoreCore::load_slots() { return load_catalog(*slots_, manifest_, *catalog_); }
 
 void StoreCore::apply(const ReplayedBatch& batch) {
   for (const Operation& operation : batch.operations) {
@@ -193,6 +167,7 @@ Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(sync_names());
   remove_leftovers();  // before recovery needs space
   spares_.adopt();
+  ignore_error(hold_manifest_space(file_system_, directory_));
   QUIRE_TRY(ReplayOutcome outcome,
             replay_logs(std::move(logs), manifest_, *rows_,
                         [&](const ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_) {
@@ -243,7 +218,7 @@ void StoreCore::remove_leftovers() {
     const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;
     const bool is_of_another_generation =
         parse_generation_name(name, number) && number != manifest_.generation;
-    if (!is_old_log && !is_of_another_generation && name != kManifestTemporaryName) continue;
+    if (!is_old_log && !is_of_another_generation) continue;
     if (file_system_.remove(os::join_path(directory_, name))) {
       recovery_.removed_files.push_back(name);
     }

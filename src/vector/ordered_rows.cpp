@@ -22,9 +22,9 @@ std::span<const OrderedRows::Entry> OrderedRows::next() {
   const VersionTable& versions = view_.catalog->versions();
   std::uint64_t to = std::numeric_limits<std::uint64_t>::max();
   for (std::uint64_t i = 0; i < view_.versions; ++i) {
-    const Version& version = versions[i];
-    if (version.id < from_ || version.id > to || !version.is_live_at(view_.lsn)) continue;
-    entries_.push_back({version.id, i});
+    const std::uint64_t id = versions.id(i);
+    if (id < from_ || id > to || !versions.is_live_at(i, view_.lsn)) continue;
+    entries_.push_back({id, i});
     if (entries_.size() < 2 * most_) continue;
     keep_smallest();
     to = entries_.back().id;  // larger ones are not among the next `most_`

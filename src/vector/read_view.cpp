@@ -26,10 +26,9 @@ class ViewRows final : public RowSupply {
     const std::uint64_t end = std::min(first + RowPortion::kMostRows, view_.versions);
     portion.count = 0;
     for (std::uint64_t i = first; i < end; ++i) {
-      const Version& version = versions[i];
-      if (!version.is_live_at(view_.lsn)) continue;
-      portion.rows[portion.count] = view_.rows->row(version.row);
-      portion.ids[portion.count] = version.id;
+      if (!versions.is_live_at(i, view_.lsn)) continue;
+      portion.rows[portion.count] = view_.rows->row(versions.row(i));
+      portion.ids[portion.count] = versions.id(i);
       ++portion.count;
     }
     return {};
@@ -63,11 +62,11 @@ ElementType ReadView::element_type() const noexcept { return state_->identity.el
 std::uint64_t ReadView::lsn() const noexcept { return state_->lsn; }
 
 Result<std::span<const std::byte>> ReadView::find_bytes(std::uint64_t id) const noexcept {
-  const vector::Version* version = state_->catalog->find(id, state_->lsn);
+  const vector::FindTimer timer(*state_->metrics);
+  const std::uint64_t row = state_->catalog->find_row(state_->versions, id);
   // Without details, so that nothing is allocated.
-  if (version == nullptr) return std::unexpected(Error(ErrorCode::not_found, "find"));
-  return std::span(state_->rows->row(version->row),
-                   static_cast<std::size_t>(state_->rows->stride()));
+  if (row == vector::kNoRow) return std::unexpected(Error(ErrorCode::not_found, "find"));
+  return std::span(state_->rows->row(row), static_cast<std::size_t>(state_->rows->stride()));
 }
 
 std::vector<std::uint64_t> ReadView::ids() const {
@@ -75,16 +74,16 @@ std::vector<std::uint64_t> ReadView::ids() const {
   ids.reserve(static_cast<std::size_t>(state_->live));
   const vector::VersionTable& versions = state_->catalog->versions();
   for (std::uint64_t i = 0; i < state_->versions; ++i) {
-    if (versions[i].is_live_at(state_->lsn)) ids.push_back(versions[i].id);
+    if (versions.is_live_at(i, state_->lsn)) ids.push_back(versions.id(i));
   }
   std::ranges::sort(ids);
   return ids;
 }
 
-Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(
-    VectorRef queries, std::size_t k, Metric metric, const ProgressCallback& progress) const {
-  return vector::nearest(vector::ViewRows(*state_), element_type(), dimension(), queries, k, metric,
-                         progress);
+Result<std::vector<std::vector<Neighbour>>> ReadView::nearest(VectorRef queries, std::size_t k,
+                                                              const NearestOptions& options) const {
+  return vector::nearest(vector::ViewRows(*state_), element_type(), dimension(), queries, k,
+                         options);
 }
 
 }  // namespace v0

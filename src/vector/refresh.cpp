@@ -151,6 +151,7 @@ Result<bool> StoreCore::refresh() {
   const base::MutexLock upkeep(upkeep_mutex_);
   const base::MutexLock lock(write_mutex_);
   if (closed_) return std::unexpected(Error(ErrorCode::closed, "refresh").with_path(directory_));
+  metrics_->refreshes.add();
   const std::uint64_t before = lsn_;
   const std::uint64_t generation = manifest_.generation;
   QUIRE_TRY(const bool followed, follow_logs());

@@ -21,14 +21,14 @@ constexpr std::uint64_t kMostAhead = std::uint64_t{64} << 20;
 
 Error RowMap::fault(const char* operation, std::uint64_t row) const {
   return Error(ErrorCode::truncated, operation)
-      .with_path(path_)
+      .with_path(file_->path())
       .with_range({kHeaderBytes + row * stride_, stride_})
       .with_detail("the page cannot be read: the file was cut or its device failed");
 }
 
 Error RowMap::damage(const char* operation, std::uint64_t row, std::uint64_t id) const {
   return Error(ErrorCode::corrupt, operation)
-      .with_path(path_)
+      .with_path(file_->path())
       .with_range({kHeaderBytes + row * stride_, stride_})
       .with_detail("the checksum of row " + std::to_string(row) + " (id " + std::to_string(id) +
                    ") is wrong");
@@ -146,7 +146,7 @@ Result<std::shared_ptr<const RowMap>> RowFile::map(std::uint64_t row_limit) {
                                .with_range({0, needed})
                                .with_detail("the process may not have that much address space"));
   }
-  map_ = std::make_shared<RowMap>(std::move(mapping), stride_, path());
+  map_ = std::make_shared<RowMap>(std::move(mapping), stride_, file_);
   return map_;
 }
 
@@ -154,7 +154,7 @@ Result<std::shared_ptr<RowMap>> RowFile::map_private(std::uint64_t row_limit) {
   QUIRE_TRY(const os::FileInfo info, file_->info());
   const std::uint64_t needed = std::max(info.size, offset_of(row_limit));
   QUIRE_TRY(auto mapping, file_->map(os::MapAccess::private_copy, os::default_reserve(needed)));
-  return std::make_shared<RowMap>(std::move(mapping), stride_, path());
+  return std::make_shared<RowMap>(std::move(mapping), stride_, file_);
 }
 
 }  // namespace quire::vector

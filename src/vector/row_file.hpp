@@ -14,8 +14,9 @@ namespace quire::vector {
 // The rows as memory. Immutable but for `patch`; shared by the views that show it.
 class RowMap {
  public:
-  RowMap(os::Mapping mapping, std::uint64_t stride, std::string path)
-      : mapping_(std::move(mapping)), stride_(stride), path_(std::move(path)) {}
+  // Keeps `file` open, and so the lock on it.
+  RowMap(os::Mapping mapping, std::uint64_t stride, std::shared_ptr<const os::File> file)
+      : mapping_(std::move(mapping)), stride_(stride), file_(std::move(file)) {}
 
   // Row `row`, which must be below the limit that the map was made for.
   const std::byte* row(std::uint64_t row) const noexcept {
@@ -38,7 +39,7 @@ class RowMap {
  private:
   os::Mapping mapping_;
   std::uint64_t stride_;
-  std::string path_;
+  std::shared_ptr<const os::File> file_;
 };
 
 // One thread at a time calls what is not const. Beside it any number may call what is const, and views
@@ -59,6 +60,12 @@ class RowFile {
   const std::string& path() const noexcept { return file_->path(); }
   std::uint64_t stride() const noexcept { return stride_; }
 
+  // True if rows below `row_limit` have disk space.
+  bool has_space_for(std::uint64_t row_limit) const noexcept {
+    return offset_of(row_limit) <= size_;
+  }
+  // Takes disk space for rows below `row_limit` and more, if there is some.
+  void grow(std::uint64_t row_limit) { allocate_ahead(offset_of(row_limit)); }
   // Writes dense rows from `first_row` on, allocating ahead. Errors: no_space, io.
   [[nodiscard]] Result<void> write(std::uint64_t first_row, std::span<const std::byte> rows);
   // Makes the file long enough for rows below `row_limit`, with disk space where the file system can.
@@ -81,6 +88,13 @@ class RowFile {
   void forget_sync_failure() { file_->forget_sync_failure(); }
   // Keeps who would give back dead rows in place from it, as long as the file is open. Errors: busy, unsupported.
   [[nodiscard]] Result<void> try_lock_shared() { return file_->try_lock(os::LockKind::shared); }
+  // Holds while rows are given back in place: nobody else has a lock on the file. Errors: busy, unsupported.
+  [[nodiscard]] Result<void> try_lock_exclusive() {
+    return file_->try_lock(os::LockKind::exclusive);
+  }
+  void unlock() { ignore_error(file_->unlock()); }
+  // Gives the disk space of a range of the file back; it reads as zeros. Errors: unsupported, io.
+  [[nodiscard]] Result<void> punch(ByteRange range) { return file_->punch_hole(range); }
   // Gives back what was allocated ahead beyond `row_limit` rows.
   [[nodiscard]] Result<void> trim(std::uint64_t row_limit);
 
@@ -96,7 +110,7 @@ class RowFile {
   std::uint64_t offset_of(std::uint64_t row) const noexcept { return kHeaderBytes + row * stride_; }
   void allocate_ahead(std::uint64_t end);
 
-  std::unique_ptr<os::File> file_;
+  std::shared_ptr<os::File> file_;
   std::uint64_t stride_;
   std::uint64_t size_;  // of the file, allocated space included
   std::shared_ptr<const RowMap> map_;

@@ -47,28 +47,34 @@ Result<std::unique_ptr<SlotFile>> SlotFile::open(os::FileSystem& file_system,
   return std::unique_ptr<SlotFile>(new SlotFile(std::move(file), header.salt, info.size));
 }
 
+Result<void> SlotFile::check_length(std::uint64_t count) const {
+  QUIRE_TRY(const os::FileInfo info, file_->info());
+  if (info.size >= offset_of(count)) return {};
+  return std::unexpected(Error(ErrorCode::truncated, "open")
+                             .with_path(path())
+                             .with_range({info.size, offset_of(count) - info.size})
+                             .with_detail("entries are missing: the file has " +
+                                          std::to_string(info.size) + " of " +
+                                          std::to_string(offset_of(count)) + " bytes"));
+}
+
+Result<void> SlotFile::read_block(std::uint64_t first, std::span<std::byte> out) const {
+  return file_->read_exactly(offset_of(first), out);
+}
+
 Result<void> SlotFile::read(std::uint64_t count, const EntryVisitor& visit,
                             const DamageVisitor& damaged) const {
-  QUIRE_TRY(const os::FileInfo info, file_->info());
   // Before anything is allocated: the count comes from a file.
-  if (info.size < offset_of(count)) {
-    return std::unexpected(Error(ErrorCode::truncated, "open")
-                               .with_path(path())
-                               .with_range({info.size, offset_of(count) - info.size})
-                               .with_detail("entries are missing: the file has " +
-                                            std::to_string(info.size) + " of " +
-                                            std::to_string(offset_of(count)) + " bytes"));
-  }
+  QUIRE_CHECK(check_length(count));
   std::vector<std::byte> block(
       static_cast<std::size_t>(std::min(count, kEntriesPerBlock) * kSlotEntryBytes));
   for (std::uint64_t first = 0; first < count; first += kEntriesPerBlock) {
     const std::uint64_t entries = std::min(kEntriesPerBlock, count - first);
     const auto bytes = std::span(block).first(static_cast<std::size_t>(entries * kSlotEntryBytes));
-    QUIRE_CHECK(file_->read_exactly(offset_of(first), bytes));
+    QUIRE_CHECK(read_block(first, bytes));
     for (std::uint64_t i = 0; i < entries; ++i) {
       SlotEntry entry;
-      if (SlotEntry::decode(bytes.subspan(i * kSlotEntryBytes, kSlotEntryBytes), salt_ + first + i,
-                            entry)) {
+      if (decode(first + i, bytes.subspan(i * kSlotEntryBytes, kSlotEntryBytes), entry)) {
         if (!visit(entry)) return {};
       } else if (!damaged({offset_of(first + i), kSlotEntryBytes},
                           "the checksum of entry " + std::to_string(first + i) + " is wrong")) {

@@ -13,7 +13,7 @@
 
 namespace quire::vector {
 
-// One thread at a time.
+// One thread at a time calls what is not const. Any number may call what is const at the same time.
 class SlotFile {
  public:
   // Makes the file with its header and syncs it (not the directory).
@@ -34,6 +34,17 @@ class SlotFile {
   // `damaged`. Errors: truncated, io.
   [[nodiscard]] Result<void> read(std::uint64_t count, const EntryVisitor& visit,
                                   const DamageVisitor& damaged) const;
+
+  // The parts of `read`, for who reads in an order of its own.
+  // Errors: truncated, if `count` entries do not fit in the file; io.
+  [[nodiscard]] Result<void> check_length(std::uint64_t count) const;
+  // The bytes of entries from `first` on, kSlotEntryBytes each. Errors: truncated, io.
+  [[nodiscard]] Result<void> read_block(std::uint64_t first, std::span<std::byte> out) const;
+  // False if the entry with this number is damaged; `entry` is then unspecified.
+  [[nodiscard]] bool decode(std::uint64_t number, std::span<const std::byte> bytes,
+                            SlotEntry& entry) const noexcept {
+    return SlotEntry::decode(bytes, salt_ + number, entry);
+  }
 
   // Takes disk space for so many entries, and some more. Another thread may append meanwhile what was reserved
   // before. Errors, nothing being changed: no_space, capacity, io.

@@ -10,13 +10,17 @@ namespace quire::vector {
 std::shared_ptr<const ViewState> StoreCore::view() const {
   auto state = std::make_shared<ViewState>();
   state->identity = identity_;
+  state->metrics = metrics_;
+  metrics_->view_made();
   const base::MutexLock lock(view_mutex_);
   state->catalog = published_.catalog;
   if (published_.catalog) state->epoch = published_.catalog->epochs().current();
+  ViewRegistry::add(views_, state->place, published_.lsn);
   state->rows = published_.rows;
   state->lsn = published_.lsn;
   state->versions = published_.versions;
   state->live = published_.live;
+  state->history_lsn = published_.history_lsn;
   return state;
 }
 
@@ -29,8 +33,8 @@ Result<void> StoreCore::get(std::uint64_t id, std::span<std::byte> out) const {
   }
   const auto state = view();
   if (!state->rows) return std::unexpected(Error(ErrorCode::closed, "get").with_path(directory_));
-  const Version* version = state->catalog->find(id, state->lsn);
-  if (version == nullptr) {
+  const auto version = state->catalog->find(id, state->lsn);
+  if (!version) {
     return std::unexpected(Error(ErrorCode::not_found, "get")
                                .with_path(directory_)
                                .with_detail("no vector has id " + std::to_string(id)));
@@ -50,12 +54,14 @@ Result<StoreInfo> StoreCore::info() {
                  .durability = durability_,
                  .format_version = kFormatVersion,
                  .generation = manifest_.generation,
+                 .store_id = identity_.id,
                  .rows = catalog_->live(),
+                 .dead_rows = used_rows_ - catalog_->live(),
                  .lsn = lsn_,
                  .checkpoint_lsn = manifest_.checkpoint_lsn,
                  .log_bytes = log_ ? older_log_bytes_ + log_->record_bytes() : replayed_log_bytes_};
   if (used_rows_ > 0) {
-    info.fragmentation = 1.0 - static_cast<double>(info.rows) / static_cast<double>(used_rows_);
+    info.fragmentation = static_cast<double>(info.dead_rows) / static_cast<double>(used_rows_);
   }
   QUIRE_TRY(const auto names, file_system_.list(directory_));
   for (const std::string& name : names) {
@@ -64,6 +70,19 @@ Result<StoreInfo> StoreCore::info() {
     info.bytes_on_disk += file->allocated_bytes;
   }
   return info;
+}
+
+Result<StoreMetricsSnapshot> StoreCore::metrics_snapshot() {
+  QUIRE_TRY(const StoreInfo now, info());
+  return metrics_->snapshot({.rows = now.rows,
+                             .dead_rows = now.dead_rows,
+                             .lsn = now.lsn,
+                             .checkpoint_lsn = now.checkpoint_lsn,
+                             .log_bytes = now.log_bytes,
+                             .bytes_on_disk = now.bytes_on_disk,
+                             .live_views = views_->count(),
+                             .oldest_view_lsn = views_->oldest(),
+                             .index_bytes = {}});
 }
 
 }  // namespace quire::vector

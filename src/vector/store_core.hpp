@@ -41,6 +41,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -57,6 +58,7 @@
 #include "vector/commit_queue.hpp"
 #include "vector/format.hpp"
 #include "vector/log_writer.hpp"
+#include "vector/metrics.hpp"
 #include "vector/row_file.hpp"
 #include "vector/slot_file.hpp"
 #include "vector/spare_logs.hpp"
@@ -129,14 +131,20 @@ class StoreCore {
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<StoreInfo> info() QUIRE_EXCLUDES(write_mutex_);
+  // Errors: as info.
+  [[nodiscard]] Result<StoreMetricsSnapshot> metrics_snapshot() QUIRE_EXCLUDES(write_mutex_);
 
   [[nodiscard]] std::shared_ptr<const ViewState> view() const QUIRE_EXCLUDES(view_mutex_);
   // Copies a row and compares its checksum.
   [[nodiscard]] Result<void> get(std::uint64_t id, std::span<std::byte> out) const;
 
   const StoreIdentity& identity() const noexcept { return identity_; }
+  // Whether vectors of other element types are to be converted.
+  bool converts() const noexcept { return options_.convert; }
   const std::string& directory() const noexcept { return directory_; }
   const RecoveryReport& recovery() const noexcept { return recovery_; }
+  // Where what is done is noted. Views may hold it longer than the store lives.
+  const std::shared_ptr<StoreMetrics>& metrics() const noexcept { return metrics_; }
 
  private:
   StoreCore(os::FileSystem& file_system, std::string directory, StoreMode mode,
@@ -174,6 +182,7 @@ class StoreCore {
   Result<void> append_record(std::span<const Operation> operations, std::span<const Change> carried)
       QUIRE_REQUIRES(write_mutex_);
   void apply_next(std::span<const Operation> operations) QUIRE_REQUIRES(write_mutex_);
+  void count(std::span<const Operation> operations) const noexcept;
   // Step 5 for all that is staged, then step 6.
   Result<void> acknowledge() QUIRE_REQUIRES(write_mutex_) QUIRE_EXCLUDES(view_mutex_);
   void stage_view(std::shared_ptr<const RowMap> rows) QUIRE_REQUIRES(write_mutex_);
@@ -186,9 +195,12 @@ class StoreCore {
   void do_what_is_due() noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   void note_what_is_due() QUIRE_REQUIRES(write_mutex_);
   void do_chores(Chore chores) noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
+  void publish_metrics() QUIRE_EXCLUDES(write_mutex_);
 
   // checkpoint.cpp
+  // The same, counted and timed.
   Result<void> checkpoint_with_upkeep() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
+  Result<bool> write_checkpoint() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
   // What a checkpoint of all batches until now will say, with a new log begun; nothing if there is nothing to do.
   Result<std::optional<Manifest>> begin_checkpoint() QUIRE_REQUIRES(write_mutex_);
   bool log_is_used() const QUIRE_REQUIRES(write_mutex_);
@@ -218,11 +230,16 @@ class StoreCore {
   // compact.cpp
   Result<CompactionReport> compact_with_upkeep(const ProgressCallback& progress)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
+  Result<CompactionReport> write_next_generation(const ProgressCallback& progress)
+      QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   // Brings the next generation up to date while no batch is written, and goes on with it.
   Result<void> switch_to(class NextGeneration& next, std::uint64_t history_lsn)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   Result<void> check_no_bulk_load(const char* operation) const QUIRE_REQUIRES(write_mutex_);
   double fragmentation() const QUIRE_REQUIRES(write_mutex_);
+  // punch.cpp
+  void leave_views_whole() noexcept QUIRE_REQUIRES(write_mutex_);
+  void punch_dead_rows() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   // Fewer dead rows than these are not worth a compaction by itself.
   std::uint64_t least_dead_rows() const noexcept;
 
@@ -241,6 +258,7 @@ class StoreCore {
   const Durability durability_;
   RecoveryReport recovery_;  // complete when open returns
   SpareLogs spares_;
+  const std::shared_ptr<StoreMetrics> metrics_ = std::make_shared<StoreMetrics>();
 
   CommitQueue queue_{[this](CommitQueue::Group group) { commit_group(group); }};
 
@@ -256,8 +274,8 @@ class StoreCore {
   std::uint64_t lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // of the last batch
   std::uint64_t durable_lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // all up to it are durable
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;           // at most next_row_
-  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // that live
+  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;   // at most next_row_
+  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // that live
   // Of a reader: what it replayed, where its next batch will be, whether rows are in its memory that are not in the
   // file, and whether its catalog is ahead of what it knows to be whole.
   std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;
@@ -265,13 +283,15 @@ class StoreCore {
   std::uint64_t tail_position_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   bool has_private_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool is_astray_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;       // bytes of log
+  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // bytes of log
   // Dead rows from which on a compaction is worth trying; more after one that failed.
   std::uint64_t compact_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t punch_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   // The log names rows of a batch that are in the rows file alone, and have not been synced there.
   bool has_unsynced_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool spares_are_due_ QUIRE_GUARDED_BY(write_mutex_) = true;
   std::uint64_t reserved_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // asked for ahead
+  std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
   std::atomic<Chore> due_{Chore::none};
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
   // A batch is between its record and its publication. Still set when the next call comes, because memory
@@ -290,6 +310,8 @@ class StoreCore {
     std::uint64_t live = 0;
     std::uint64_t history_lsn = 0;
   };
+  // Outlives the store with the views in it. Views are added with view_mutex_ held.
+  const std::shared_ptr<ViewRegistry> views_ = std::make_shared<ViewRegistry>();
   // What views will show once what is staged is acknowledged.
   Published staged_ QUIRE_GUARDED_BY(write_mutex_);
   mutable base::Mutex view_mutex_;
@@ -308,6 +330,9 @@ class StoreCore {
 // old one; after one of the second, either may be there.
 [[nodiscard]] Result<void> prepare_manifest(os::FileSystem& file_system,
                                             const std::string& directory, const Manifest& manifest);
+// Disk space for the next one, in MANIFEST.tmp, so that it can be written when there is no other.
+[[nodiscard]] Result<void> hold_manifest_space(os::FileSystem& file_system,
+                                               const std::string& directory);
 [[nodiscard]] Result<void> adopt_prepared_manifest(os::FileSystem& file_system,
                                                    const std::string& directory);
 

@@ -1,10 +1,12 @@
 #include "quire/vector_store.hpp"
 
 #include <array>
+#include <deque>
 #include <utility>
 
 #include "base/try.hpp"
 #include "quire/bulk_loader.hpp"
+#include "quire/convert.hpp"
 #include "vector/bulk_load.hpp"
 #include "vector/check_rows.hpp"
 #include "vector/store_access.hpp"
@@ -33,25 +35,27 @@ inline namespace v0 {
 
 namespace {
 
-template <class Enum>
-using Names = std::array<std::pair<Enum, std::string_view>, 3>;
+template <class Enum, std::size_t N>
+using Names = std::array<std::pair<Enum, std::string_view>, N>;
 
-constexpr Names<Durability> kDurabilities{{{Durability::power_loss, "power_loss"},
-                                           {Durability::process_crash, "process_crash"},
-                                           {Durability::checkpoint_only, "checkpoint_only"}}};
-constexpr Names<Metric> kMetrics{
-    {{Metric::l2, "l2"}, {Metric::inner_product, "ip"}, {Metric::cosine, "cosine"}}};
+constexpr Names<Durability, 3> kDurabilities{{{Durability::power_loss, "power_loss"},
+                                              {Durability::process_crash, "process_crash"},
+                                              {Durability::checkpoint_only, "checkpoint_only"}}};
+constexpr Names<Metric, 4> kMetrics{{{Metric::l2, "l2"},
+                                     {Metric::inner_product, "ip"},
+                                     {Metric::cosine, "cosine"},
+                                     {Metric::hamming, "hamming"}}};
 
-template <class Enum>
-std::string_view name_of(const Names<Enum>& names, Enum value) noexcept {
+template <class Enum, std::size_t N>
+std::string_view name_of(const Names<Enum, N>& names, Enum value) noexcept {
   for (const auto& [known, name] : names) {
     if (known == value) return name;
   }
   return "?";
 }
 
-template <class Enum>
-std::optional<Enum> from_name(const Names<Enum>& names, std::string_view wanted) noexcept {
+template <class Enum, std::size_t N>
+std::optional<Enum> from_name(const Names<Enum, N>& names, std::string_view wanted) noexcept {
   for (const auto& [value, name] : names) {
     if (name == wanted) return value;
   }
@@ -142,15 +146,15 @@ Result<void> VectorStore::put(std::uint64_t id, VectorRef vector) {
 
 Result<void> VectorStore::put_batch(std::span<const std::uint64_t> ids, VectorRef rows) {
   if (!core_) return std::unexpected(closed("put"));
-  QUIRE_CHECK(
-      vector::check_rows(*core_, "put", rows.element_type(), rows.bytes().size(), ids.size()));
+  std::vector<std::byte> converted;
+  QUIRE_TRY(const auto bytes, vector::rows_for_store(*core_, "put", rows, ids.size(), converted));
   const auto stride = static_cast<std::size_t>(core_->identity().stride());
   std::vector<vector::Change> changes;
   changes.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     changes.push_back({.kind = vector::OperationKind::put,
                        .id = ids[i],
-                       .row = rows.bytes().subspan(i * stride, stride)});
+                       .row = bytes.subspan(i * stride, stride)});
   }
   QUIRE_CHECK(core_->commit(std::move(changes)));
   return {};
@@ -170,9 +174,9 @@ Result<bool> VectorStore::put_if_unchanged(std::uint64_t id, VectorRef vector, s
 
 Result<bool> VectorStore::put_if(std::uint64_t id, VectorRef vector, std::uint64_t lsn) {
   if (!core_) return std::unexpected(closed("put"));
-  QUIRE_CHECK(vector::check_rows(*core_, "put", vector.element_type(), vector.bytes().size(), 1));
-  return core_->commit({{.kind = vector::OperationKind::put, .id = id, .row = vector.bytes()}},
-                       lsn);
+  std::vector<std::byte> converted;
+  QUIRE_TRY(const auto row, vector::rows_for_store(*core_, "put", vector, 1, converted));
+  return core_->commit({{.kind = vector::OperationKind::put, .id = id, .row = row}}, lsn);
 }
 
 Result<void> VectorStore::reserve(std::uint64_t rows) {
@@ -184,15 +188,17 @@ Result<void> VectorStore::write(const WriteBatch& batch) {
   if (!core_) return std::unexpected(closed("write"));
   std::vector<vector::Change> changes;
   changes.reserve(batch.size());
+  std::deque<std::vector<std::byte>> converted;  // what `changes` have of them stays where it is
   for (const WriteBatch::Operation& operation : batch.operations_) {
     if (!operation.is_put) {
       changes.push_back({.kind = vector::OperationKind::remove, .id = operation.id, .row = {}});
       continue;
     }
-    QUIRE_CHECK(vector::check_rows(*core_, "put", operation.type, operation.length, 1));
-    changes.push_back({.kind = vector::OperationKind::put,
-                       .id = operation.id,
-                       .row = std::span(batch.bytes_).subspan(operation.offset, operation.length)});
+    const VectorRef given(operation.type,
+                          std::span(batch.bytes_).subspan(operation.offset, operation.length));
+    QUIRE_TRY(const auto row,
+              vector::rows_for_store(*core_, "put", given, 1, converted.emplace_back()));
+    changes.push_back({.kind = vector::OperationKind::put, .id = operation.id, .row = row});
   }
   QUIRE_CHECK(core_->commit(std::move(changes)));
   return {};
@@ -216,7 +222,7 @@ Result<void> VectorStore::get(std::uint64_t id, std::span<std::byte> out) const 
 
 Result<std::vector<std::byte>> VectorStore::get_bytes(std::uint64_t id, ElementType type) const {
   if (!core_) return std::unexpected(closed("get"));
-  if (type != element_type()) {
+  if (type != element_type() && !core_->converts()) {
     return std::unexpected(
         Error(ErrorCode::mismatch, "get")
             .with_path(core_->directory())
@@ -224,7 +230,14 @@ Result<std::vector<std::byte>> VectorStore::get_bytes(std::uint64_t id, ElementT
   }
   std::vector<std::byte> row(static_cast<std::size_t>(core_->identity().stride()));
   QUIRE_CHECK(core_->get(id, row));
-  return row;
+  if (type == element_type()) return row;
+  std::vector<std::byte> converted(row_bytes(type, dimension()));
+  if (auto done = convert(VectorRef(element_type(), row), dimension(), type, converted); !done) {
+    return std::unexpected(Error(done.error().code(), "get")
+                               .with_path(core_->directory())
+                               .with_detail(std::string(done.error().detail())));
+  }
+  return converted;
 }
 
 ReadView VectorStore::view() const { return ReadView(core_->view()); }
@@ -262,6 +275,11 @@ Result<VerifyReport> VectorStore::verify(const ProgressCallback& progress) const
 Result<StoreInfo> VectorStore::info() const {
   if (!core_) return std::unexpected(closed("info"));
   return core_->info();
+}
+
+Result<StoreMetricsSnapshot> VectorStore::metrics() const {
+  if (!core_) return std::unexpected(closed("metrics"));
+  return core_->metrics_snapshot();
 }
 
 const RecoveryReport& VectorStore::recovery() const noexcept { return core_->recovery(); }

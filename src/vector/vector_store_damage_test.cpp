@@ -59,8 +59,9 @@ class DamagedStore : public StoreTest {
 TEST_F(DamagedStore, EveryFlippedByteOfEveryFileIsFoundOrHarmless) {
   make_and_crash();
   const auto names = *disk_->list(kStorePath);
-  ASSERT_EQ(names, (std::vector<std::string>{"LOCK", "MANIFEST", "gen-1.rows", "gen-1.slots",
-                                             "log-2.wal", "spare-1.tmp", "spare-2.tmp"}));
+  ASSERT_EQ(names,
+            (std::vector<std::string>{"LOCK", "MANIFEST", "MANIFEST.tmp", "gen-1.rows",
+                                      "gen-1.slots", "log-2.wal", "spare-1.tmp", "spare-2.tmp"}));
   std::map<std::string, std::map<Outcome, int>> counts;
   for (const std::string& name : names) {
     // What is allocated ahead is slack: the rows' 12 and the log's 4 records are enough.

@@ -213,8 +213,8 @@ class History {
   // Of a vector that is there; else one that no vector has.
   static std::uint64_t lsn_of(const ReadView& view, std::uint64_t id) {
     const auto state = StoreAccess::state(view);
-    const Version* version = state->catalog->find(id, state->lsn);
-    return version != nullptr ? version->lsn : view.lsn() + 1000;
+    const auto version = state->catalog->find(id, state->lsn);
+    return version ? version->lsn : view.lsn() + 1000;
   }
 
   // Everything acknowledged is durable then.

@@ -106,8 +106,8 @@ void StoreCore::verify_rows(const ViewState& state, VerifyReport& report,
   const auto stride = static_cast<std::size_t>(identity_.stride());
   for (std::uint64_t i = 0; i < state.versions && report.damaged.size() < kMostDamages; ++i) {
     if (progress && i % kProgressRows == 0) progress(i, state.versions);
-    const Version& version = versions[i];
-    if (!version.is_live_at(state.lsn)) continue;
+    if (!versions.is_live_at(i, state.lsn)) continue;
+    const Version version = versions[i];
     const std::byte* row = state.rows->row(version.row);
     std::uint64_t sum = 0;
     const std::byte* faulted =

@@ -5,7 +5,9 @@
 #include <memory>
 
 #include "vector/catalog.hpp"
+#include "vector/metrics.hpp"
 #include "vector/row_file.hpp"
+#include "vector/view_registry.hpp"
 
 namespace quire::vector {
 
@@ -18,6 +20,10 @@ struct ViewState {
   std::uint64_t lsn = 0;
   std::uint64_t versions = 0;  // versions below this number are of batches up to lsn
   std::uint64_t live = 0;
+  // Versions of batches after it are all there, also of what was removed.
+  std::uint64_t history_lsn = 0;
+  std::shared_ptr<StoreMetrics> metrics;
+  ViewRegistry::Place place;
 };
 
 }  // namespace quire::vector

@@ -1,5 +1,6 @@
 // The write path of a store: the steps are numbered in store_core.hpp.
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <new>
 #include <numeric>
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t kGatherBytes = std::size_t{1} << 20;
 // Entries that the slots file has space for beyond what puts take, so that removes go on when the disk is full.
 constexpr std::uint64_t kEntriesForRemoves = 2048;
+constexpr std::chrono::seconds kMetricsInterval{1};
 
 // Keeps the last change (or operation) of each id, in order.
 template <class OfOneId>
@@ -102,7 +104,11 @@ Result<bool> StoreCore::commit(std::vector<Change> changes,
 }
 
 Result<bool> StoreCore::submit(const std::shared_ptr<Submission>& submission) {
-  queue_.run(submission);
+  {
+    const Stopwatch put;
+    queue_.run(submission);
+    put.record_in(metrics_->put);
+  }
   do_what_is_due();
   if (submission->exception) std::rethrow_exception(submission->exception);
   return std::move(submission->outcome);
@@ -146,8 +152,8 @@ void StoreCore::commit_group(CommitQueue::Group group) noexcept {
 Result<bool> StoreCore::is_as_expected(const Submission& submission) const {
   if (!submission.expected_lsn) return true;
   const std::uint64_t id = submission.changes.front().id;
-  const Version* newest = catalog_->newest(id);
-  const bool is_there = newest != nullptr && newest->is_put();
+  const std::optional<Version> newest = catalog_->newest(id);
+  const bool is_there = newest && newest->is_put();
   return *submission.expected_lsn == (is_there ? newest->lsn : 0);
 }
 
@@ -290,6 +296,7 @@ Result<void> StoreCore::log_and_apply(std::span<const Operation> operations,
     }
     if (carried.empty() && durability_ != Durability::power_loss) has_unsynced_rows_ = true;
   }
+  count(operations);
   used_rows_ = used;
   next_row_ = std::max(next_row_, used);
   apply_next(operations);
@@ -311,6 +318,12 @@ void StoreCore::apply_next(std::span<const Operation> operations) {
 
 Result<void> StoreCore::write_rows(std::span<const Change> changes) {
   const std::uint64_t stride = identity_.stride();
+  const std::uint64_t limit = next_row_ + bytes_of_rows(changes) / stride;
+  if (!rows_->has_space_for(limit)) {
+    const Stopwatch growth;
+    rows_->grow(limit);
+    growth.record_in(metrics_->growth);
+  }
   std::vector<std::byte> gathered;
   std::uint64_t row = next_row_;
   for (std::size_t i = 0; i < changes.size();) {
@@ -340,6 +353,16 @@ Result<void> StoreCore::write_rows(std::span<const Change> changes) {
   return {};
 }
 
+void StoreCore::count(std::span<const Operation> operations) const noexcept {
+  const auto puts = static_cast<std::uint64_t>(
+      std::ranges::count(operations, OperationKind::put, &Operation::kind));
+  metrics_->batches.add();
+  metrics_->puts.add(puts);
+  metrics_->removes.add(operations.size() - puts);
+  metrics_->rows_written.add(puts);
+  metrics_->row_bytes_written.add(puts * identity_.stride());
+}
+
 Result<void> StoreCore::append_record(std::span<const Operation> operations,
                                       std::span<const Change> carried) {
   const bool carries_rows = !carried.empty();
@@ -357,7 +380,9 @@ Result<void> StoreCore::append_record(std::span<const Operation> operations,
     if (carries_rows) {
       for (const Change& change : carried.subspan(first, count)) rows.push_back(change.row);
     }
+    const std::uint64_t before = log_->record_bytes();
     QUIRE_CHECK(log_->append(head, operations.subspan(first, count), rows));
+    metrics_->log_bytes_written.add(log_->record_bytes() - before);
     ++head.part;
   }
   return {};
@@ -390,6 +415,7 @@ Result<void> StoreCore::sync_rows() {
 
 Result<void> StoreCore::sync_log() {
   if (!log_->has_unsynced_records()) return {};
+  const Stopwatch sync;
   Result<void> synced;
   // Rows first: a record that names rows says, once it is durable, that they are.
   if (has_unsynced_rows_) synced = rows_->sync();
@@ -397,6 +423,8 @@ Result<void> StoreCore::sync_log() {
   if (!synced) {
     return std::unexpected(refuse_writes(std::move(synced).error(), ErrorCode::outcome_unknown));
   }
+  sync.record_in(metrics_->sync);
+  metrics_->log_synced(lsn_ - durable_lsn_);
   has_unsynced_rows_ = false;
   durable_lsn_ = lsn_;
   return {};
@@ -423,6 +451,10 @@ void StoreCore::publish() {
 
 void StoreCore::note_what_is_due() {
   Chore due = Chore::none;
+  if (options_.background && std::chrono::steady_clock::now() >= publish_metrics_at_) {
+    publish_metrics_at_ = std::chrono::steady_clock::now() + kMetricsInterval;
+    due = due | Chore::publish_metrics;
+  }
   if (std::exchange(spares_are_due_, false)) due = due | Chore::refill_spares;
   if (log_->record_bytes() >= checkpoint_at_) {
     // One that fails is no error of the batch. It is tried again when the log has grown by a quarter of its
@@ -451,6 +483,15 @@ void StoreCore::do_what_is_due() noexcept {
   do_chores(chores);
 }
 
+// For `quire stats`, which is another process.
+void StoreCore::publish_metrics() {
+  const auto now = metrics_snapshot();
+  if (!now) return;
+  const std::string json = to_json(*now);
+  const base::MutexLock lock(write_mutex_);
+  if (lock_) ignore_error(write_metrics_block(*lock_, json));
+}
+
 void StoreCore::do_chores(Chore chores) noexcept {
   try {
     const base::MutexLock upkeep(upkeep_mutex_);
@@ -464,6 +505,7 @@ void StoreCore::do_chores(Chore chores) noexcept {
     }
     if (includes(chores, Chore::checkpoint)) ignore_error(checkpoint_with_upkeep());
     if (includes(chores, Chore::compact)) ignore_error(compact_with_upkeep({}));
+    if (includes(chores, Chore::publish_metrics)) publish_metrics();
   } catch (const std::bad_alloc&) {
     return;  // it becomes due again
   }
