@@ -240,6 +240,9 @@ class Salvager {
       QUIRE_TRY(const os::FileInfo info, file->info());
       there = (info.size - std::min(info.size, kHeaderBytes)) / kSlotEntryBytes;
     }
+    if (!count_is_known) {
+      QUIRE_TRY(there, entries_before_zeros(*file, there));
+    }
     const std::uint64_t count = count_is_known ? manifest().slot_count : there;
     std::vector<std::byte> block;
     for (std::uint64_t first = 0; first < std::min(count, there); first += kEntriesPerBlock) {
@@ -257,6 +260,22 @@ class Salvager {
       lose_entries(name, there, count - there, "entries are missing at the end of the file");
     }
     return finish_entries(name, count);
+  }
+
+  // How many of `there` entries are left without those at the end that are all zero: space taken ahead.
+  static Result<std::uint64_t> entries_before_zeros(os::File& file, std::uint64_t there) {
+    std::vector<std::byte> block;
+    while (there > 0) {
+      const std::uint64_t entries = std::min(kEntriesPerBlock, there);
+      block.resize(static_cast<std::size_t>(entries * kSlotEntryBytes));
+      QUIRE_CHECK(file.read_exactly(kHeaderBytes + (there - entries) * kSlotEntryBytes, block));
+      const auto last = std::find_if(block.rbegin(), block.rend(),
+                                     [](std::byte byte) { return byte != std::byte{0}; });
+      const auto zeros = static_cast<std::uint64_t>(last - block.rbegin());
+      there -= zeros / kSlotEntryBytes;
+      if (last != block.rend()) break;
+    }
+    return there;
   }
 
   // False if it is the first that does not count, of a store whose MANIFEST is lost.
