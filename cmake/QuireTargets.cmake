@@ -40,8 +40,8 @@ function(quire_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LABELS;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   quire_compile_options(${name})
-  # The library is what has to be fast; this builds a third faster.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  # The library is what has to be fast; this builds a third faster, and with sanitizers twice as fast.
+  target_compile_options(${name} PRIVATE $<IF:$<BOOL:${QUIRE_SANITIZE}>,-O0,$<$<CONFIG:Release>:-O1>>)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PRIVATE quire GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LIBRARIES})
   add_test(NAME ${name} COMMAND ${name})

@@ -1,5 +1,6 @@
 #include "vector/background.hpp"
 
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,8 @@ bool Background::request(Chore chores) {
     try {
       thread_ = std::thread([this] { run(); });
     } catch (const std::system_error&) {
+      return false;
+    } catch (const std::bad_alloc&) {
       return false;
     }
   }

@@ -168,6 +168,7 @@ Result<std::optional<Manifest>> StoreCore::begin_checkpoint() {
 void StoreCore::adopt_manifest(const Manifest& next) {
   manifest_in_doubt_.reset();
   manifest_ = next;
+  if (durability_ == Durability::checkpoint_only) tell_readers(next.checkpoint_lsn);
   ignore_error(hold_manifest_space(file_system_, directory_));
   durable_lsn_ = std::max(durable_lsn_, next.checkpoint_lsn);
   checkpoint_at_ = options_.checkpoint_log_bytes;
@@ -197,21 +198,24 @@ Result<void> StoreCore::start_next_log(LogUse use) {
                                               log_->number() + 1, lsn_ + 1, spare));
   older_log_bytes_ += log_->record_bytes();
   log_.emplace(std::move(next));
-  checkpoint_at_ = options_.checkpoint_log_bytes;
   spares_are_due_ = true;
+  // There will be no other such log, unless a checkpoint gives space back.
+  if (use == LogUse::removes) checkpoint_at_ = 0;
   return {};
 }
 
 Result<void> StoreCore::close() {
-  background_.stop();
-  const base::MutexLock upkeep(upkeep_mutex_);
   {
     const base::MutexLock lock(write_mutex_);
-    if (closed_) {
+    if (closed_ || closing_) {
       return std::unexpected(Error(ErrorCode::closed, "close").with_path(directory_));
     }
     QUIRE_CHECK(check_no_bulk_load("close"));
+    closing_ = true;  // no batch and no bulk load from here on
   }
+  stop_.request_stop();
+  background_.stop();
+  const base::MutexLock upkeep(upkeep_mutex_);
   Result<void> result;
   if (mode_ == StoreMode::read_write) result = checkpoint_with_upkeep();
   const base::MutexLock lock(write_mutex_);

@@ -89,11 +89,11 @@ Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback
             NextGeneration::create(file_system_, directory_, identity_, generation + 1));
   CopySource now = source();
   const std::uint64_t history_lsn = now.lsn;
-  QUIRE_CHECK(next->copy(now, progress));
+  QUIRE_CHECK(next->copy(now, stop_.get_token(), progress));
   for (int round = 0; round < kMostRounds; ++round) {
     // Again and again what was written meanwhile, which is less each time.
     now = source();
-    QUIRE_CHECK(next->copy(now));
+    QUIRE_CHECK(next->copy(now, stop_.get_token()));
     if (next->unsynced_bytes() <= kMostLeftBytes && round > 0) break;
     QUIRE_CHECK(next->sync());
   }
@@ -133,14 +133,15 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   manifest.history_lsn = history_lsn;
   QUIRE_CHECK(prepare_manifest(file_system_, directory_, manifest));
   next.keep();
+  batch_is_open_ = true;
   if (auto adopted = adopt_prepared_manifest(file_system_, directory_); !adopted) {
     // Which of the two generations a crash would leave is not known, so nothing may be written to either.
     manifest_in_doubt_ = manifest;
+    batch_is_open_ = false;
     return std::unexpected(refuse_writes(std::move(adopted).error(), ErrorCode::io));
   }
   const std::uint64_t first_log = manifest_.first_log;
-  adopt_manifest(manifest);
-  remove_logs(first_log, manifest.first_log);
+  manifest_ = manifest;
   older_log_bytes_ = 0;
   catalog_ = next.catalog();
   rows_ = next.rows();
@@ -151,6 +152,9 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   has_unsynced_rows_ = false;
   stage_view(std::move(map));
   publish();
+  batch_is_open_ = false;
+  adopt_manifest(manifest);
+  remove_logs(first_log, manifest.first_log);
   pause.record_in(metrics_->compaction_pause);
   return {};
 }

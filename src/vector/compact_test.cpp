@@ -137,6 +137,7 @@ TEST_F(Compaction, FailingAnywhereLosesNothing) {
     for (std::uint64_t call = 0;; ++call) {
       ASSERT_LT(call, 300U);
       SCOPED_TRACE("errno " + std::to_string(with) + " at call " + std::to_string(call));
+      store_.reset();
       disk_ = std::make_unique<os::SimulatedFileSystem>();
       model_.clear();
       create();

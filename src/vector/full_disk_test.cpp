@@ -49,6 +49,7 @@ class FullDisk : public StoreTest {
 TEST_F(FullDisk, TakesRemovesAndCheckpointsAndThenPutsAgain) {
   for (const std::uint64_t each : {20U, 3000U}) {
     SCOPED_TRACE(each);
+    store_.reset();
     disk_ = std::make_unique<os::SimulatedFileSystem>();
     model_.clear();
     create_on_small_disk();
@@ -70,6 +71,14 @@ TEST_F(FullDisk, TakesRemovesAndCheckpointsAndThenPutsAgain) {
     reopen();
     EXPECT_EQ(contents_of(*store_), model_);
   }
+}
+
+TEST_F(FullDisk, TakesManyRemovesOneByOneWithoutBeingAsked) {
+  create_on_small_disk();
+  const std::uint64_t ids = fill(1000);
+  ASSERT_GT(ids, 5000U);
+  remove_many(0, 5000);  // more than the log that is kept for removes has room for
+  EXPECT_EQ(contents_of(*store_), model_);
 }
 
 TEST_F(FullDisk, KeepsItsReserveWhileOnlyPutsAreTried) {

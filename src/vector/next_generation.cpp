@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
 constexpr std::size_t kBlockEntries = 16'384;
 constexpr std::uint64_t kProgressVersions = 65'536;
+constexpr std::uint64_t kStopVersions = 1024;
 
 }  // namespace
 
@@ -36,10 +37,16 @@ void NextGeneration::remove_files() {
   ignore_error(file_system_.remove(os::join_path(directory_, slots_name(generation_))));
 }
 
-Result<void> NextGeneration::copy(const CopySource& source, const ProgressCallback& progress) {
+Result<void> NextGeneration::copy(const CopySource& source, const std::stop_token& stop,
+                                  const ProgressCallback& progress) {
   const bool is_first = !std::exchange(is_begun_, true);
   const VersionTable& versions = source.catalog->versions();
   for (std::uint64_t i = copied_versions_; i < source.versions; ++i) {
+    if (i % kStopVersions == 0 && stop.stop_requested()) {
+      return std::unexpected(Error(ErrorCode::cancelled, "compact")
+                                 .with_path(directory_)
+                                 .with_detail("the store is being closed"));
+    }
     if (progress && i % kProgressVersions == 0) progress(i, source.versions);
     // A remove counts only for who asks what changed since the copy was begun.
     const bool is_remove = versions.row(i) == kNoRow;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,9 @@ class NextGeneration {
 
   // The first call copies what is live, each further one what was put or removed since the one before. A row is
   // compared with its checksum. Errors: corrupt (a row is damaged), truncated, no_space, io; nothing can follow them.
-  [[nodiscard]] Result<void> copy(const CopySource& source, const ProgressCallback& progress = {});
+  // Or cancelled, when `stop` asks for it.
+  [[nodiscard]] Result<void> copy(const CopySource& source, const std::stop_token& stop = {},
+                                  const ProgressCallback& progress = {});
   // Versions of the source that were copied or passed over.
   std::uint64_t copied_versions() const noexcept { return copied_versions_; }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }

@@ -65,6 +65,7 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       punch_at_dead_rows_(least_dead_rows()) {}
 
 StoreCore::~StoreCore() {
+  stop_.request_stop();
   background_.stop();
   const base::MutexLock lock(write_mutex_);
   leave_views_whole();
@@ -183,15 +184,21 @@ Result<void> StoreCore::recover(LogSet logs) {
   rows_->forget_sync_failure();
   slots_->forget_sync_failure();
   // Space that was taken for rows nobody committed, before the log and the checkpoint need some.
-  ignore_error(rows_->trim(used_rows_));
+  // Unless a view lives that was made through an earlier opening, of rows that were in no log and no checkpoint.
+  if (durability_ != Durability::checkpoint_only || rows_->has_no_other_user()) {
+    ignore_error(rows_->trim(used_rows_));
+  } else {
+    next_row_ = std::max(next_row_, rows_->rows_with_space());
+  }
   const std::uint64_t entries = catalog_->versions().size();
   QUIRE_CHECK(slots_->reserve(entries));
-  if (outcome.log_is_empty) {
-    QUIRE_TRY(log_,
-              LogWriter::open_empty(file_system_, directory_, identity_, manifest_.first_log));
+  if (outcome.empty_log) {
+    QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_, *outcome.empty_log));
   } else {
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
                                       lsn_ + 1, spares_.take()));
+  }
+  if (has_news()) {
     QUIRE_CHECK(rows_->sync());
     QUIRE_CHECK(slots_->append(*catalog_, manifest_.slot_count, entries));
     QUIRE_TRY(const auto next, begin_checkpoint());

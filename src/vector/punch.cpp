@@ -46,8 +46,8 @@ void StoreCore::punch_dead_rows() {
     const base::MutexLock view_lock(view_mutex_);  // so that no view is between two stools
     lsn = std::min(manifest.checkpoint_lsn, views_->oldest().value_or(manifest.checkpoint_lsn));
   }
-  if (!rows->try_lock_exclusive()) return;
   const std::vector<bool> dead = dead_rows(*catalog, manifest.slot_count, lsn, manifest.row_limit);
+  if (!rows->try_lock_exclusive()) return;
   const std::uint64_t stride = identity_.stride();
   for (std::uint64_t row = 0; row < manifest.row_limit;) {
     if (!dead[static_cast<std::size_t>(row)]) {

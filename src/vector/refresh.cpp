@@ -24,7 +24,7 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_reader(os::FileSystem& file_s
                                                           const OpenStoreOptions& options,
                                                           Manifest manifest) {
   constexpr int kLooksAtOneManifest = 5;
-  constexpr int kLooks = 1000;
+  constexpr int kLooks = 5000;
   int looks_at_this = 0;
   for (int look = 1;; ++look) {
     auto opened =
@@ -36,7 +36,7 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open_reader(os::FileSystem& file_s
                                code == ErrorCode::truncated || code == ErrorCode::not_found;
     if (!may_be_a_race) return opened;
     if (!is_a_race && ++looks_at_this == kLooksAtOneManifest) return opened;
-    std::this_thread::sleep_for(std::chrono::milliseconds(looks_at_this));
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::max(looks_at_this, 1)));
     QUIRE_TRY(Manifest now, read_manifest(file_system, directory));
     if (now != manifest) looks_at_this = 0;
     manifest = now;
@@ -77,6 +77,16 @@ Result<void> StoreCore::keep_rows_whole() {
   return {};
 }
 
+// A reader that knew of no bound may have read what a writer that came meanwhile has not acknowledged.
+Result<void> StoreCore::check_no_writer_came(const ReplayBounds& bounds) const {
+  if (bounds.last_lsn) return {};
+  QUIRE_TRY(const ReplayBounds now, bounds_of_writer());
+  if (now.last_lsn || now.tail_may_be_growing != bounds.tail_may_be_growing) {
+    return std::unexpected(moved_on("a writer has begun meanwhile"));
+  }
+  return {};
+}
+
 Error StoreCore::moved_on(const char* why) const {
   return Error(ErrorCode::changed, "open").with_path(directory_).with_detail(why);
 }
@@ -112,6 +122,7 @@ Result<void> StoreCore::load_read_only(LogSet logs, const ReplayBounds& bounds) 
                   return {};
                 },
                 bounds));
+  QUIRE_CHECK(check_no_writer_came(bounds));
   lsn_ = durable_lsn_ = outcome.last_lsn;
   replayed_log_bytes_ = outcome.log_bytes;
   tail_log_ = outcome.tail_log;
@@ -189,7 +200,7 @@ Result<bool> StoreCore::follow_logs() {
         return {};
       },
       bounds);
-  if (!outcome || !has_rows) return false;
+  if (!outcome || !has_rows || !check_no_writer_came(bounds)) return false;
   // Checkpoints have overtaken the log that it reads.
   if (outcome->last_lsn < now.checkpoint_lsn) return false;
   QUIRE_TRY(auto map, rows_->map(next_row_));

@@ -126,6 +126,7 @@ TEST_F(Refresh, AfterAPowerCutRowsComeFromTheLogUntilAWriterHasRestoredThem) {
 TEST_F(Refresh, FollowsRandomHistories) {
   for (std::uint64_t seed = 1; seed <= 20 && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
+    store_.reset();
     disk_ = std::make_unique<os::SimulatedFileSystem>();
     model_.clear();
     create(Durability::process_crash, {.checkpoint_log_bytes = 2000, .direct_batch_bytes = 600});
@@ -157,6 +158,53 @@ TEST_F(Refresh, FollowsRandomHistories) {
       for (const auto& [id, row] : model_) ASSERT_EQ(*reader_->get<std::uint8_t>(id), row);
     }
   }
+}
+
+TEST_F(Refresh, BesideAWriterWithoutALogFollowsItsCheckpoints) {
+  create(Durability::checkpoint_only);
+  ASSERT_TRUE(succeeded(store_->put(1, vector_of(1, kDimension))));
+  open_reader();
+  EXPECT_TRUE(follows(false)) << "nothing is committed yet";
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  model_[1] = vector_of(1, kDimension);
+  EXPECT_TRUE(follows(true));
+  ASSERT_TRUE(succeeded(store_->put(2, vector_of(2, kDimension))));
+  EXPECT_TRUE(follows(false));
+  ASSERT_TRUE(*store_->remove(1));
+  ASSERT_TRUE(succeeded(store_->compact()));
+  model_ = {{2, vector_of(2, kDimension)}};
+  EXPECT_TRUE(follows(true));
+}
+
+// A record may be read whole before it is synced, if the reader has looked for a writer too early.
+TEST_F(Refresh, AReaderThatOpensWhileAWriterBeginsShowsNothingUnacknowledged) {
+  create();
+  store_.reset();
+  bool has_begun = false;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    // The reader has found no writer, and looks at the log next.
+    const bool now =
+        !has_begun && call.path.ends_with(".wal") && std::string_view(call.operation) == "open";
+    if (now) {
+      has_begun = true;
+      disk_->set_hook({});
+      auto opened = open();
+      EXPECT_TRUE(succeeded(opened));
+      store_.emplace(*std::move(opened));
+      disk_->set_hook([](const os::SimulatedCall& inner) {
+        const bool is_sync =
+            std::string_view(inner.operation) == "sync" && inner.path.ends_with(".wal");
+        return os::SimulatedOutcome{.fail_with = is_sync ? EIO : 0};
+      });
+      EXPECT_TRUE(
+          failed_with(ErrorCode::outcome_unknown, store_->put(1, vector_of(1, kDimension))));
+    }
+    return os::SimulatedOutcome{};
+  });
+  open_reader();
+  disk_->set_hook({});
+  EXPECT_TRUE(has_begun);
+  EXPECT_EQ(reader_->view().lsn(), 0U);
 }
 
 TEST_F(Refresh, OfAWriterIsNothingNewAndOfAClosedStoreAnError) {

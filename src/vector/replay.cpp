@@ -82,8 +82,10 @@ class Replayer {
                         std::to_string(most_));
     }
     outcome_.last_lsn = expected_ - 1;
-    outcome_.log_is_empty = logs_.size() == 1 && outcome_.log_bytes == 0 &&
-                            outcome_.dropped_bytes == 0 && !has_unfinished_;
+    QUIRE_TRY(const bool last_is_empty, are_empty(logs_.size() - 1));
+    if (last_is_empty && !has_unfinished_ && logs_.back().header().first_lsn == expected_) {
+      outcome_.empty_log = logs_.back().header().number;
+    }
     return std::move(outcome_);
   }
 

@@ -30,8 +30,8 @@ struct ReplayOutcome {
   std::uint64_t last_lsn = 0;         // of the last batch replayed, or the checkpoint's
   std::uint64_t next_log_number = 1;  // above every log that exists
   std::uint64_t log_bytes = 0;        // of records
-  // True if the one log there is holds nothing, so that it can be gone on with.
-  bool log_is_empty = false;
+  // The number of a last log that holds nothing and begins with the next batch: it can be gone on with.
+  std::optional<std::uint64_t> empty_log;
   std::uint64_t dropped_bytes = 0;
   std::string dropped_from;
   // Where the next batch would be: the number of a log, and the offset in it.

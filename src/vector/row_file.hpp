@@ -97,6 +97,14 @@ class RowFile {
     return file_->try_lock(os::LockKind::exclusive);
   }
   void unlock() { ignore_error(file_->unlock()); }
+  // True if no view of another opening shows the file.
+  bool has_no_other_user() {
+    const bool alone = try_lock_exclusive().has_value();
+    if (alone) unlock();
+    return alone;
+  }
+  // Rows below it have disk space.
+  std::uint64_t rows_with_space() const noexcept { return (size_ - kHeaderBytes) / stride_; }
   // Gives the disk space of a range of the file back; it reads as zeros. Errors: unsupported, io.
   [[nodiscard]] Result<void> punch(ByteRange range) { return file_->punch_hole(range); }
   // Gives back what was allocated ahead beyond `row_limit` rows.

@@ -47,6 +47,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -165,7 +166,11 @@ class StoreCore {
   void remove_leftovers() QUIRE_REQUIRES(write_mutex_);
 
   // write.cpp
+  // Nothing keeps the files from being written. Errors: closed, wrong_mode, read_only_after_error.
   Result<void> check_writable() const QUIRE_REQUIRES(write_mutex_);
+  bool is_writable() const noexcept QUIRE_REQUIRES(write_mutex_);
+  // The same, and the store is not being closed.
+  Result<void> check_takes_batches() const QUIRE_REQUIRES(write_mutex_);
   Result<bool> submit(const std::shared_ptr<Submission>& submission)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   // Steps 1 to 6 for a group.
@@ -187,6 +192,7 @@ class StoreCore {
   Result<void> acknowledge() QUIRE_REQUIRES(write_mutex_) QUIRE_EXCLUDES(view_mutex_);
   void stage_view(std::shared_ptr<const RowMap> rows) QUIRE_REQUIRES(write_mutex_);
   void publish() QUIRE_REQUIRES(write_mutex_) QUIRE_EXCLUDES(view_mutex_);
+  void tell_readers(std::uint64_t lsn) QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_rows() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_log() QUIRE_REQUIRES(write_mutex_);
   // Refuses writes from now on, and returns what the caller is told.
@@ -220,6 +226,7 @@ class StoreCore {
                                                         Manifest manifest);
   Result<struct ReplayBounds> bounds_of_writer() const;
   Result<void> keep_rows_whole() QUIRE_REQUIRES(write_mutex_);
+  Result<void> check_no_writer_came(const struct ReplayBounds& bounds) const;
   Error moved_on(const char* why) const;
   Result<bool> file_has_rows(const struct ReplayedBatch& batch) const QUIRE_REQUIRES(write_mutex_);
   Result<void> load_read_only(struct LogSet logs, const struct ReplayBounds& bounds)
@@ -294,13 +301,15 @@ class StoreCore {
   std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
   std::atomic<Chore> due_{Chore::none};
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
-  // A batch is between its record and its publication. Still set when the next call comes, because memory
-  // ran out in between, it refuses writes: nobody can say what of the batch is where.
+  // A batch is between its record and its publication, or a generation between its MANIFEST and its use. Still set
+  // when the next call comes, because memory ran out in between, it refuses writes: nobody can say what is where.
   bool batch_is_open_ QUIRE_GUARDED_BY(write_mutex_) = false;
   // What a replacement of the MANIFEST that failed may have left there.
   std::optional<Manifest> manifest_in_doubt_ QUIRE_GUARDED_BY(write_mutex_);
   std::uint64_t older_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of logs before log_
+  bool closing_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool closed_ QUIRE_GUARDED_BY(write_mutex_) = false;
+  std::stop_source stop_;  // of compactions
 
   struct Published {
     std::shared_ptr<Catalog> catalog;

@@ -46,6 +46,7 @@ TEST_F(Interrupted, AManifestThatWasNotYetDurableIsMadeSoBeforeItsLogsGo) {
 
 TEST_F(Interrupted, AStoreWhoseDirectoryWasNotYetDurableIsMadeSoBeforeItTakesWrites) {
   for (const auto& [path, skip] : {std::pair("/", 0), std::pair("/store", 1)}) {
+    store_.reset();
     disk_ = std::make_unique<os::SimulatedFileSystem>();
     model_.clear();
     die_at("sync_directory", path, skip);
@@ -73,6 +74,49 @@ TEST_F(Interrupted, AWriteThatRanOutOfMemoryBehindItsRecordRefusesTheNext) {
   reopen();
   put(3, 3);
   EXPECT_EQ(store_->get<std::uint8_t>(3), vector_of(3, kDimension));
+}
+
+// Memory runs out at each call in turn that the store makes, behind whatever it has done by then.
+TEST_F(Interrupted, AWriteThatRanOutOfMemoryAnywhereIsWholeOrAbsentAndNothingElseIsLost) {
+  for (std::uint64_t call = 0;; ++call) {
+    ASSERT_LT(call, 100U);
+    SCOPED_TRACE(call);
+    store_.reset();
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    model_.clear();
+    create(Durability::power_loss, {.checkpoint_log_bytes = 1});
+    ASSERT_TRUE(put_many(0, 5));
+    disk_->set_hook([left = call](const os::SimulatedCall&) mutable -> os::SimulatedOutcome {
+      if (left-- == 0) throw std::bad_alloc();
+      return {};
+    });
+    bool thrown = false;
+    Model next = model_;
+    next[2] = vector_of(99, kDimension);
+    next.erase(3);
+    WriteBatch batch;
+    batch.put(2, next[2]);
+    batch.remove(3);
+    try {
+      const auto written = store_->write(batch);
+      if (written) model_ = next;
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    disk_->set_hook({});
+    EXPECT_EQ(contents_of(*store_), model_);
+    // Another write is refused, or is behind a batch that is there as a whole or not at all.
+    const auto another = store_->put(7, vector_of(7, kDimension));
+    if (!another) {
+      ASSERT_TRUE(failed_with(ErrorCode::read_only_after_error, another));
+    }
+    lose_power(os::Survivors::all);
+    reopen();
+    Model found = contents_of(*store_);
+    EXPECT_EQ(found.erase(7), another ? 1U : 0U);
+    EXPECT_TRUE(found == model_ || (thrown && found == next));
+    if (!thrown && call > 20) break;
+  }
 }
 
 TEST_F(Interrupted, RowsOfAnotherProcessesFailedSyncAreWrittenAgain) {

@@ -70,6 +70,31 @@ TEST_F(Threads, ReadersSeeWholeBatchesWhileOneWrites) {
   EXPECT_EQ(store_->view().size(), kIds + 119 * 200);
 }
 
+TEST_F(Threads, CloseEndsBetweenBatchesAndLosesNone) {
+  for (int round = 0; round < 20; ++round) {
+    store_.reset();
+    disk_ = std::make_unique<os::SimulatedFileSystem>();
+    create(Durability::checkpoint_only);
+    std::atomic<std::uint64_t> last{0};
+    {
+      std::jthread writer([&] {
+        for (std::uint64_t id = 1;; ++id) {
+          const auto put = store_->put(id, vector_of(id, kDimension));
+          if (!put) {
+            ASSERT_TRUE(failed_with(ErrorCode::closed, put));
+            return;
+          }
+          last.store(id);
+        }
+      });
+      while (last.load() < 50) std::this_thread::yield();
+      ASSERT_TRUE(succeeded(store_->close()));
+    }
+    reopen();
+    ASSERT_EQ(store_->view().size(), last.load());
+  }
+}
+
 TEST_F(Threads, WritersTakeTurnsAndLoseNothing) {
   create(Durability::process_crash);
   const auto write = [&](std::uint64_t writer) {

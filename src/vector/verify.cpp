@@ -55,6 +55,8 @@ Result<void> StoreCore::verify_headers(VerifyReport& report) {
   const auto manifest = read_manifest(file_system_, directory_);
   if (!manifest) {
     QUIRE_CHECK(note(report, manifest.error()));
+  } else if (mode_ == StoreMode::read_only && manifest->generation != manifest_.generation) {
+    return std::unexpected(moved_on("the store was compacted since; refresh first"));
   } else if (mode_ == StoreMode::read_write && *manifest != manifest_ &&
              manifest_in_doubt_ != *manifest) {
     report.damaged.push_back({.file = os::join_path(directory_, kManifestName),

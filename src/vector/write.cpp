@@ -79,6 +79,15 @@ Result<void> StoreCore::check_writable() const {
   return {};
 }
 
+Result<void> StoreCore::check_takes_batches() const {
+  if (closing_) return std::unexpected(Error(ErrorCode::closed, "write").with_path(directory_));
+  return check_writable();
+}
+
+bool StoreCore::is_writable() const noexcept {
+  return !closed_ && mode_ == StoreMode::read_write && !batch_is_open_ && !failure_;
+}
+
 Result<void> StoreCore::check_no_bulk_load(const char* operation) const {
   if (bulk_loads_ == 0) return {};
   return std::unexpected(Error(ErrorCode::busy, operation)
@@ -120,31 +129,32 @@ void StoreCore::commit_group(CommitQueue::Group group) noexcept {
   };
   const base::MutexLock lock(write_mutex_);
   const std::uint64_t before = lsn_;
-  for (const auto& queued : group) {
+  auto first_effective = group.end();
+  for (auto at = group.begin(); at != group.end(); ++at) {
+    const auto& queued = *at;
     Submission& submission = of(queued);
     try {
       submission.outcome = stage(submission);
+      const bool is_effective = submission.outcome && *submission.outcome;
+      if (is_effective && first_effective == group.end()) first_effective = at;
     } catch (...) {
       submission.exception = std::current_exception();
     }
   }
   if (lsn_ == before) return;
-  const auto is_staged = [](const Submission& submission) {
-    return !submission.exception && submission.outcome && *submission.outcome;
-  };
   try {
-    batch_is_open_ = true;
-    const Result<void> acknowledged = acknowledge();
-    batch_is_open_ = false;
-    for (const auto& queued : group) {
-      if (!acknowledged && is_staged(of(queued))) {
-        of(queued).outcome = std::unexpected(acknowledged.error());
+    if (const Result<void> acknowledged = acknowledge(); !acknowledged) {
+      // Also to those that found nothing to do: what they found may be gone.
+      for (auto at = first_effective; at != group.end(); ++at) {
+        Submission& submission = of(*at);
+        if (submission.outcome) submission.outcome = std::unexpected(acknowledged.error());
       }
     }
     note_what_is_due();
   } catch (...) {
-    for (const auto& queued : group) {
-      if (is_staged(of(queued))) of(queued).exception = std::current_exception();
+    batch_is_open_ = true;
+    for (auto at = first_effective; at != group.end(); ++at) {
+      if (!of(*at).exception) of(*at).exception = std::current_exception();
     }
   }
 }
@@ -166,7 +176,7 @@ void StoreCore::drop_ineffective(std::vector<Change>& changes) const {
 }
 
 Result<bool> StoreCore::stage(Submission& submission) {
-  QUIRE_CHECK(check_writable());
+  QUIRE_CHECK(check_takes_batches());
   if (!submission.operations.empty()) {
     QUIRE_CHECK(log_and_apply(submission.operations, {}));
     return true;
@@ -200,7 +210,7 @@ Result<bool> StoreCore::stage(Submission& submission) {
 
 Result<std::shared_ptr<const RowFile>> StoreCore::begin_bulk_load() {
   const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
+  QUIRE_CHECK(check_takes_batches());
   ++bulk_loads_;
   return rows_;
 }
@@ -251,14 +261,14 @@ void StoreCore::end_bulk_load(ByteRange unused) noexcept {
   --bulk_loads_;
   if (unused.end() == next_row_) next_row_ = unused.offset;
   // Nobody writes granted rows any more: the space of those that were not used goes back.
-  if (bulk_loads_ == 0 && check_writable()) {
+  if (bulk_loads_ == 0 && is_writable()) {
     ignore_error(rows_->trim(std::max(next_row_, reserved_rows_)));
   }
 }
 
 Result<void> StoreCore::reserve(std::uint64_t rows) {
   const base::MutexLock lock(write_mutex_);
-  QUIRE_CHECK(check_writable());
+  QUIRE_CHECK(check_takes_batches());
   if (rows > kMaxRows - next_row_) return std::unexpected(no_more_rows("reserve", directory_));
   QUIRE_CHECK(rows_->reserve(next_row_ + rows));
   reserved_rows_ = std::max(reserved_rows_, next_row_ + rows);
@@ -441,12 +451,17 @@ void StoreCore::stage_view(std::shared_ptr<const RowMap> rows) {
 
 void StoreCore::publish() {
   Published next = staged_;
-  // For readers in other processes. One that is not told shows what it was told before.
-  if (lock_) {
-    ignore_error(write_control_page(*lock_, identity_, manifest_.generation, next.lsn));
-  }
+  tell_readers(next.lsn);
   const base::MutexLock lock(view_mutex_);
   std::swap(published_, next);
+}
+
+// Readers in other processes. One that is not told shows what it was told before. Without a log they can only follow
+// checkpoints.
+void StoreCore::tell_readers(std::uint64_t lsn) {
+  if (!lock_) return;
+  if (durability_ == Durability::checkpoint_only) lsn = manifest_.checkpoint_lsn;
+  ignore_error(write_control_page(*lock_, identity_, manifest_.generation, lsn));
 }
 
 void StoreCore::note_what_is_due() {
@@ -456,11 +471,11 @@ void StoreCore::note_what_is_due() {
     due = due | Chore::publish_metrics;
   }
   if (std::exchange(spares_are_due_, false)) due = due | Chore::refill_spares;
-  if (log_->record_bytes() >= checkpoint_at_) {
-    // One that fails is no error of the batch. It is tried again when the log has grown by a quarter of its
-    // limit, or a new one reaches it; close() and checkpoint() report why it fails.
-    checkpoint_at_ =
-        log_->record_bytes() + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
+  if (const std::uint64_t bytes = older_log_bytes_ + log_->record_bytes();
+      bytes >= checkpoint_at_) {
+    // One that fails is no error of the batch. It is tried again when the logs have grown by a quarter of the
+    // limit; close() and checkpoint() report why it fails.
+    checkpoint_at_ = bytes + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
     due = due | Chore::checkpoint;
   }
   const std::uint64_t dead_rows = used_rows_ - catalog_->live();
@@ -499,7 +514,7 @@ void StoreCore::do_chores(Chore chores) noexcept {
       bool writable = false;
       {
         const base::MutexLock lock(write_mutex_);
-        writable = check_writable().has_value();
+        writable = is_writable();
       }
       if (writable) ignore_error(spares_.refill());
     }
