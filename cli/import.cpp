@@ -113,8 +113,8 @@ Outcome<std::uint64_t> rows_there_already(const Arguments& arguments, VectorFile
     QUIRE_TRY(std::span<const std::byte> block, reader.next());
     if (type != reader.element_type()) {
       converted.resize(block.size() / reader.row_bytes() * stride);
-      QUIRE_CHECK(from_store(
-          convert({reader.element_type(), block}, reader.dimension(), type, converted)));
+      QUIRE_CHECK(
+          from_store(convert({reader.element_type(), block}, reader.dimension(), type, converted)));
       block = converted;
     }
     for (std::size_t at = 0; at < block.size(); at += stride, ++there) {
