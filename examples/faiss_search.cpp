@@ -3,8 +3,8 @@
 //     faiss_search DIR      a store of f32 vectors; without DIR it makes one in ./faiss_search.store
 //
 // What FAISS needs is a matrix: the address of row 0, and one row behind the other. That is what a store's
-// rows are. It answers with row numbers; a table of a row's id translates them, and a row that is nobody's
-// any more (replaced or removed) is kept out by an IDSelector. `IndexFlat` and the like would copy.
+// rows are. It answers with row numbers; the matrix has the id of each row, and a row that is nobody's any
+// more (replaced or removed) is kept out by its bitmap. `IndexFlat` and the like would copy.
 #include <faiss/impl/IDSelector.h>
 #include <faiss/utils/distances.h>
 #include <quire/vector_store.hpp>
@@ -22,58 +22,22 @@
 
 namespace {
 
-constexpr std::uint64_t kNoId =
-    UINT64_MAX;  // of a row that is nobody's; this store does not use it
-
-// #region matrix
-// The rows of a view as a matrix. Valid as long as the view.
-struct Matrix {
-  const float* row_0 = nullptr;
-  std::vector<std::uint64_t> id_of_row;  // kNoId: dead
-};
-
-Matrix matrix_of(const quire::ReadView& view) {
-  const std::size_t dimension = view.dimension();
-  std::vector<std::pair<const float*, std::uint64_t>> rows;
-  rows.reserve(view.size());
-  for (const std::uint64_t id : view.ids()) rows.emplace_back(view.find<float>(id)->data(), id);
-  Matrix matrix;
-  if (rows.empty()) return matrix;
-  const auto [first, last] =
-      std::ranges::minmax(rows, std::less<>(), &std::pair<const float*, std::uint64_t>::first);
-  matrix.row_0 = first.first;
-  const auto row_of = [&](const float* row) {
-    return static_cast<std::size_t>(row - matrix.row_0) / dimension;
-  };
-  matrix.id_of_row.resize(row_of(last.first) + 1, kNoId);
-  for (const auto& [row, id] : rows) matrix.id_of_row[row_of(row)] = id;
-  return matrix;
-}
-// #endregion
+constexpr std::uint64_t kNoId = UINT64_MAX;  // of no neighbour; this store does not use it
 
 // #region search
-// Says which rows FAISS looks at.
-struct LiveRows final : faiss::IDSelector {
-  explicit LiveRows(const Matrix& rows) : matrix(rows) {}
-  bool is_member(std::int64_t row) const override {
-    return matrix.id_of_row[static_cast<std::size_t>(row)] != kNoId;
-  }
-  const Matrix& matrix;
-};
-
 // The ids of the k nearest of each query, nearest first; kNoId where there are fewer.
 std::vector<std::uint64_t> search(const quire::ReadView& view, std::span<const float> queries,
                                   std::size_t k) {
-  const Matrix matrix = matrix_of(view);
+  const quire::RowMatrix matrix = view.rows();  // no row is copied
+  const faiss::IDSelectorBitmap live(matrix.live.size(), matrix.live.data());
   const std::size_t count = queries.size() / view.dimension();
   std::vector<float> distances(count * k);
   std::vector<std::int64_t> rows(count * k);
-  const LiveRows live(matrix);
-  faiss::knn_L2sqr(queries.data(), matrix.row_0, view.dimension(), count, matrix.id_of_row.size(),
-                   k, distances.data(), rows.data(), nullptr, &live);
+  faiss::knn_L2sqr(queries.data(), matrix.elements<float>()->data(), view.dimension(), count,
+                   matrix.size(), k, distances.data(), rows.data(), nullptr, &live);
   std::vector<std::uint64_t> ids;
   for (const std::int64_t row : rows) {
-    ids.push_back(row < 0 ? kNoId : matrix.id_of_row[static_cast<std::size_t>(row)]);
+    ids.push_back(row < 0 ? kNoId : matrix.ids[static_cast<std::size_t>(row)]);
   }
   return ids;
 }

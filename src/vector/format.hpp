@@ -42,7 +42,7 @@ struct Manifest {
   std::uint64_t row_limit = 0;
   std::uint64_t first_log = 1;
   std::uint64_t live = 0;
-  std::uint64_t history_lsn = 0;  // the slots file tells all about the batches after it
+  std::uint64_t history_lsn = 0;  // the slots file tells what batches after it changed
 
   friend bool operator==(const Manifest&, const Manifest&) = default;
 

@@ -20,7 +20,8 @@ struct ViewState {
   std::uint64_t lsn = 0;
   std::uint64_t versions = 0;  // versions below this number are of batches up to lsn
   std::uint64_t live = 0;
-  std::uint64_t history_lsn = 0;  // every put and remove of batches after it is among the versions
+  // Of each id that a batch after it put or removed, at least the newest such version is there.
+  std::uint64_t history_lsn = 0;
   std::shared_ptr<StoreMetrics> metrics;
   ViewRegistry::Place place;
 };
