@@ -14,10 +14,8 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <random>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace {

@@ -6,7 +6,7 @@
 
 namespace quire::vector {
 
-bool Background::request(Chore chores) {
+bool Background::request(Chores chores) {
   const base::MutexLock lock(mutex_);
   if (stopped_) return false;
   if (!thread_.joinable()) {
@@ -18,19 +18,19 @@ bool Background::request(Chore chores) {
       return false;
     }
   }
-  due_ = due_ | chores;
+  due_ |= chores;
   wake_.notify_one();
   return true;
 }
 
 void Background::run() {
   while (true) {
-    Chore chores = Chore::none;
+    Chores chores = 0;
     {
       const base::MutexLock lock(mutex_);
-      while (due_ == Chore::none && !stopped_) wake_.wait(mutex_);
+      while (due_ == 0 && !stopped_) wake_.wait(mutex_);
       if (stopped_) return;
-      chores = std::exchange(due_, Chore::none);
+      chores = std::exchange(due_, 0);
     }
     work_(chores);
   }

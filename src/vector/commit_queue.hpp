@@ -30,7 +30,7 @@ class Queued {
 
  private:
   friend class CommitQueue;
-  enum State : std::uint32_t { waits, leads, done };
+  enum State : std::uint8_t { waits, leads, done };
   std::atomic<std::uint32_t> state_{waits};
 };
 

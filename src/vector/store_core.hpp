@@ -200,7 +200,7 @@ class StoreCore {
   // Does, or has done, what the last batches made due is done: in the background, or now if there is none.
   void do_what_is_due() noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   void note_what_is_due() QUIRE_REQUIRES(write_mutex_);
-  void do_chores(Chore chores) noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
+  void do_chores(Chores chores) noexcept QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   void publish_metrics() QUIRE_EXCLUDES(write_mutex_);
 
   // checkpoint.cpp
@@ -299,7 +299,7 @@ class StoreCore {
   bool spares_are_due_ QUIRE_GUARDED_BY(write_mutex_) = true;
   std::uint64_t reserved_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // asked for ahead
   std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
-  std::atomic<Chore> due_{Chore::none};
+  std::atomic<Chores> due_{0};
   std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
   // A batch is between its record and its publication, or a generation between its MANIFEST and its use. Still set
   // when the next call comes, because memory ran out in between, it refuses writes: nobody can say what is where.
@@ -326,7 +326,7 @@ class StoreCore {
   mutable base::Mutex view_mutex_;
   Published published_ QUIRE_GUARDED_BY(view_mutex_);
 
-  Background background_{[this](Chore chores) { do_chores(chores); }};  // last: it uses the rest
+  Background background_{[this](Chores chores) { do_chores(chores); }};  // last: it uses the rest
 };
 
 // Reads and checks the MANIFEST. Errors: not_found (no store here), corrupt, truncated, format_version.

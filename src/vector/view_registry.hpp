@@ -31,7 +31,7 @@ class ViewRegistry {
   };
 
   // REQUIRES: `lsn` is not below any that was added before, and `place` is in no registry.
-  static void add(std::shared_ptr<ViewRegistry> registry, Place& place, std::uint64_t lsn) {
+  static void add(const std::shared_ptr<ViewRegistry>& registry, Place& place, std::uint64_t lsn) {
     const base::MutexLock lock(registry->mutex_);
     place.lsn_ = lsn;
     place.before_ = registry->newest_;

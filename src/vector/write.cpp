@@ -465,35 +465,35 @@ void StoreCore::tell_readers(std::uint64_t lsn) {
 }
 
 void StoreCore::note_what_is_due() {
-  Chore due = Chore::none;
+  Chores due = 0;
   if (options_.background && std::chrono::steady_clock::now() >= publish_metrics_at_) {
     publish_metrics_at_ = std::chrono::steady_clock::now() + kMetricsInterval;
-    due = due | Chore::publish_metrics;
+    due |= kPublishMetrics;
   }
-  if (std::exchange(spares_are_due_, false)) due = due | Chore::refill_spares;
+  if (std::exchange(spares_are_due_, false)) due |= kRefillSpares;
   if (const std::uint64_t bytes = older_log_bytes_ + log_->record_bytes();
       bytes >= checkpoint_at_) {
     // One that fails is no error of the batch. It is tried again when the logs have grown by a quarter of the
     // limit; close() and checkpoint() report why it fails.
     checkpoint_at_ = bytes + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
-    due = due | Chore::checkpoint;
+    due |= kCheckpoint;
   }
   const std::uint64_t dead_rows = used_rows_ - catalog_->live();
   if (bulk_loads_ == 0 && dead_rows >= compact_at_dead_rows_ &&
       fragmentation() > options_.compact_above) {
     // If it fails, or is overtaken, it is worth another try when there is more to gain.
     compact_at_dead_rows_ = dead_rows + std::max(dead_rows / 4, least_dead_rows());
-    due = due | Chore::compact;
+    due |= kCompact;
   }
-  if (due == Chore::none) return;
+  if (due == 0) return;
   // Relaxed: who takes the chores takes the locks to do them.
-  due_.store(due_.load(std::memory_order_relaxed) | due, std::memory_order_relaxed);
+  due_.fetch_or(due, std::memory_order_relaxed);
 }
 
 void StoreCore::do_what_is_due() noexcept {
-  if (due_.load(std::memory_order_relaxed) == Chore::none) return;
-  const Chore chores = due_.exchange(Chore::none, std::memory_order_relaxed);
-  if (chores == Chore::none) return;
+  if (due_.load(std::memory_order_relaxed) == 0) return;
+  const Chores chores = due_.exchange(0, std::memory_order_relaxed);
+  if (chores == 0) return;
   if (options_.background && background_.request(chores)) return;
   do_chores(chores);
 }
@@ -507,10 +507,10 @@ void StoreCore::publish_metrics() {
   if (lock_) ignore_error(write_metrics_block(*lock_, json));
 }
 
-void StoreCore::do_chores(Chore chores) noexcept {
+void StoreCore::do_chores(Chores chores) noexcept {
   try {
     const base::MutexLock upkeep(upkeep_mutex_);
-    if (includes(chores, Chore::refill_spares)) {
+    if ((chores & kRefillSpares) != 0) {
       bool writable = false;
       {
         const base::MutexLock lock(write_mutex_);
@@ -518,9 +518,9 @@ void StoreCore::do_chores(Chore chores) noexcept {
       }
       if (writable) ignore_error(spares_.refill());
     }
-    if (includes(chores, Chore::checkpoint)) ignore_error(checkpoint_with_upkeep());
-    if (includes(chores, Chore::compact)) ignore_error(compact_with_upkeep({}));
-    if (includes(chores, Chore::publish_metrics)) publish_metrics();
+    if ((chores & kCheckpoint) != 0) ignore_error(checkpoint_with_upkeep());
+    if ((chores & kCompact) != 0) ignore_error(compact_with_upkeep({}));
+    if ((chores & kPublishMetrics) != 0) publish_metrics();
   } catch (const std::bad_alloc&) {
     return;  // it becomes due again
   }
