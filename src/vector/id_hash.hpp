@@ -144,10 +144,12 @@ class IdHash {
     std::uintptr_t tagged() const noexcept { return tagged_; }
     std::size_t size() const noexcept { return tagged_ % alignof(Head); }
     std::size_t line_count() const noexcept { return kLineCounts[size()]; }
+    // NOLINTBEGIN(performance-no-int-to-ptr): that is what a tagged address is for.
     Head& head() const noexcept { return *reinterpret_cast<Head*>(tagged_ - size()); }
     Line* lines() const noexcept {
       return reinterpret_cast<Line*>(tagged_ - size() + sizeof(Head));
     }
+    // NOLINTEND(performance-no-int-to-ptr)
     // Writer only.
     template <class Visit>
     void visit(const Visit& visit) const {

@@ -99,6 +99,8 @@ class StoreCore {
                                                                StoreMode mode,
                                                                const OpenStoreOptions& options);
 
+  StoreCore(const StoreCore&) = delete;
+  StoreCore& operator=(const StoreCore&) = delete;
   ~StoreCore();
 
   // Applies the changes as one batch; of several for one id the last counts. False if nothing changed: there was
@@ -281,35 +283,35 @@ class StoreCore {
   std::uint64_t lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;          // of the last batch
   std::uint64_t durable_lsn_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // all up to it are durable
   std::uint64_t next_row_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;   // at most next_row_
-  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // that live
-  // Of a reader: what it replayed, where its next batch will be, whether rows are in its memory that are not in the
-  // file, and whether its catalog is ahead of what it knows to be whole.
-  std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  std::uint64_t tail_log_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  std::uint64_t tail_position_ QUIRE_GUARDED_BY(write_mutex_) = 0;
-  bool has_private_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  bool is_astray_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // bytes of log
-  // Dead rows from which on a compaction is worth trying; more after one that failed.
+  std::uint64_t used_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;      // at most next_row_
+  std::uint64_t bulk_loads_ QUIRE_GUARDED_BY(write_mutex_) = 0;     // that live
+  std::uint64_t checkpoint_at_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // bytes of logs
+  // Dead rows from which on a compaction, or holes, are worth trying; more after one that failed.
   std::uint64_t compact_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
   std::uint64_t punch_at_dead_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t reserved_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;    // asked for ahead
+  std::uint64_t older_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of logs before log_
+  std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
+  std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
+  // What a replacement of the MANIFEST that failed may have left there.
+  std::optional<Manifest> manifest_in_doubt_ QUIRE_GUARDED_BY(write_mutex_);
+  std::stop_source stop_;  // of compactions
+  std::atomic<Chores> due_{0};
   // The log names rows of a batch that are in the rows file alone, and have not been synced there.
   bool has_unsynced_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool spares_are_due_ QUIRE_GUARDED_BY(write_mutex_) = true;
-  std::uint64_t reserved_rows_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // asked for ahead
-  std::chrono::steady_clock::time_point publish_metrics_at_ QUIRE_GUARDED_BY(write_mutex_){};
-  std::atomic<Chores> due_{0};
-  std::optional<Error> failure_ QUIRE_GUARDED_BY(write_mutex_);  // why writes are refused
   // A batch is between its record and its publication, or a generation between its MANIFEST and its use. Still set
   // when the next call comes, because memory ran out in between, it refuses writes: nobody can say what is where.
   bool batch_is_open_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  // What a replacement of the MANIFEST that failed may have left there.
-  std::optional<Manifest> manifest_in_doubt_ QUIRE_GUARDED_BY(write_mutex_);
-  std::uint64_t older_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;  // of logs before log_
   bool closing_ QUIRE_GUARDED_BY(write_mutex_) = false;
   bool closed_ QUIRE_GUARDED_BY(write_mutex_) = false;
-  std::stop_source stop_;  // of compactions
+  // Of a reader: rows are in its memory that are not in the file; its catalog is ahead of what it knows to be
+  // whole; what it replayed; where its next batch will be.
+  bool has_private_rows_ QUIRE_GUARDED_BY(write_mutex_) = false;
+  bool is_astray_ QUIRE_GUARDED_BY(write_mutex_) = false;
+  std::uint64_t replayed_log_bytes_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t tail_log_ QUIRE_GUARDED_BY(write_mutex_) = 0;
+  std::uint64_t tail_position_ QUIRE_GUARDED_BY(write_mutex_) = 0;
 
   struct Published {
     std::shared_ptr<Catalog> catalog;
