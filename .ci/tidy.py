@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Runs clang-tidy 19 over the sources of a build folder, one for each core at a time.
 
-    .ci/tidy.py BUILD [BASE | --library]
+    .ci/tidy.py BUILD [--library] [BASE]
+                     --library: no test programs, benchmarks and fuzz targets
                      BASE: a git revision; only what changed since it
-                     --library: all but test programs, benchmarks and fuzz targets
 
 What changed: each changed source; for a changed private header, the sources in its folder that include
 it; for a changed public header, the sources in src/ that bear its name. Other headers are checked as
-far as these sources include them. A change of .clang-tidy or of this script means everything.
+far as these sources include them. A change of .clang-tidy means everything.
 """
 
 import concurrent.futures
@@ -24,7 +24,7 @@ COUNT = re.compile(r"^\d+ warnings? (and \d+ errors? )?generated\.")
 # Of a test program or benchmark only what is likely a bug: the analyzer takes most of the time, and the
 # speed of a test is nobody's concern.
 TEST_CHECKS = "--checks=-clang-analyzer-*,-performance-*,-cppcoreguidelines-*"
-CHECKS_EVERYTHING = {".clang-tidy", ".ci/tidy.py"}
+CHECKS_EVERYTHING = {".clang-tidy"}
 
 
 def compiled_sources(build):
@@ -80,10 +80,13 @@ def tidy(build, source):
 def main():
     build = pathlib.Path(sys.argv[1])
     sources = compiled_sources(build)
-    if sys.argv[2:] == ["--library"]:
+    arguments = sys.argv[2:]
+    library_only = "--library" in arguments
+    bases = [argument for argument in arguments if argument != "--library"]
+    if bases:
+        sources = sources_to_check(sources, changed_files(bases[0]))
+    if library_only:
         sources = [source for source in sources if not is_test_program(source)]
-    elif len(sys.argv) > 2:
-        sources = sources_to_check(sources, changed_files(sys.argv[2]))
     sources = sorted(sources, key=lambda path: -(ROOT / path).stat().st_size)
     failed = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
