@@ -31,6 +31,10 @@ void report_in_words(const Arguments& arguments, const RepairReport& report, boo
     print_line("lost: batches {} to {} ({} of log)", lost->first_lsn, lost->last_lsn,
                byte_size(lost->bytes));
   }
+  if (report.dropped_bytes > 0) {
+    print_line("dropped: {} of {} that were never durable", byte_size(report.dropped_bytes),
+               report.dropped_from);
+  }
   if (report.lost_entries > 0) {
     print_line("lost: {} of unknown ids", counted(report.lost_entries, "change"));
   }
@@ -72,6 +76,7 @@ void report_as_json(const RepairReport& report, bool is_done) {
               {"damaged", std::move(damaged)},
               {"lost_vectors", report.lost_vectors},
               {"lost_batches", std::move(batches)},
+              {"dropped_bytes", report.dropped_bytes},
               {"lost_entries", report.lost_entries},
               {"doubtful", report.doubtful},
               {"kept", report.kept}});

@@ -54,6 +54,10 @@ struct RepairReport {
   std::uint64_t lost_vectors = 0;  // of these, vectors that are left out
   // The store is as it was before the first of these batches.
   std::optional<LostBatches> lost_batches;
+  // What follows the last whole record of the log and was never durable, as far as anything tells: it is dropped, as
+  // opening would do.
+  std::uint64_t dropped_bytes = 0;
+  std::string dropped_from;
   // Entries of the list of puts and removes that cannot be read. Each put or removed some vector: one that
   // was put is left out.
   std::uint64_t lost_entries = 0;

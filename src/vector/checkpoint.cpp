@@ -205,6 +205,7 @@ Result<void> StoreCore::start_next_log(LogUse use) {
 }
 
 Result<void> StoreCore::close() {
+  auto nothing = std::make_shared<Catalog>();  // what views show from then on
   {
     const base::MutexLock lock(write_mutex_);
     if (closed_ || closing_) {
@@ -226,7 +227,7 @@ Result<void> StoreCore::close() {
   closed_ = true;
   {
     const base::MutexLock view_lock(view_mutex_);
-    published_ = {};
+    published_ = {.catalog = std::move(nothing), .rows = {}};
   }
   staged_ = {};
   leave_views_whole();

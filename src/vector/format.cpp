@@ -140,7 +140,7 @@ Result<Manifest> Manifest::decode(std::span<const std::byte> bytes, const std::s
                                 manifest.durability <= Durability::checkpoint_only;
   // 2^56 keeps every product of a count and a size, and every next number, far below 2^64.
   constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
-  const bool sane = manifest.row_limit <= kMaxRows && manifest.slot_count <= kMost &&
+  const bool sane = manifest.row_limit <= kMaxRows && manifest.slot_count < kMaxVersions &&
                     manifest.live <= manifest.slot_count && manifest.generation <= kMost &&
                     manifest.checkpoint_lsn <= kMost && manifest.first_log <= kMost &&
                     manifest.history_lsn <= manifest.checkpoint_lsn;
@@ -237,6 +237,11 @@ std::string slots_name(std::uint64_t generation) {
   return "gen-" + std::to_string(generation) + ".slots";
 }
 std::string log_name(std::uint64_t number) { return "log-" + std::to_string(number) + ".wal"; }
+
+bool is_repair_report(const std::string& name) {
+  std::uint64_t number = 0;
+  return number_between(name, "repair-", ".txt", number);
+}
 
 std::string spare_name(std::uint64_t number) { return "spare-" + std::to_string(number) + ".tmp"; }
 

@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kFormatVersion = 1;
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 inline constexpr std::uint64_t kManifestBytes = 256;
 inline constexpr std::uint64_t kSlotEntryBytes = 48;
+// A slots file has fewer entries.
+inline constexpr std::uint64_t kMaxVersions = (std::uint64_t{1} << 40) - 1;
 
 using StoreId = std::array<std::byte, 16>;
 
@@ -110,6 +112,8 @@ inline constexpr const char* kLockName = "LOCK";
 [[nodiscard]] bool parse_log_name(const std::string& name, std::uint64_t& number);
 // The generation in the name of a rows or slots file; false if `name` is none.
 [[nodiscard]] bool parse_generation_name(const std::string& name, std::uint64_t& generation);
+// True of the name of what a repair tells.
+[[nodiscard]] bool is_repair_report(const std::string& name);
 // A file that a log will be made of.
 [[nodiscard]] std::string spare_name(std::uint64_t number);
 

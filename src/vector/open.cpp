@@ -190,6 +190,8 @@ Result<void> StoreCore::recover(LogSet logs) {
   } else {
     next_row_ = std::max(next_row_, rows_->rows_with_space());
   }
+  // Entries of a checkpoint that came to nothing must not be taken for others, should the MANIFEST be lost.
+  QUIRE_CHECK(slots_->trim(manifest_.slot_count));
   const std::uint64_t entries = catalog_->versions().size();
   QUIRE_CHECK(slots_->reserve(entries));
   if (outcome.empty_log) {
@@ -220,6 +222,8 @@ Result<void> StoreCore::recover(LogSet logs) {
 void StoreCore::remove_leftovers() {
   const auto names = file_system_.list(directory_);
   if (!names) return;
+  // A repair that was cut short may have left damaged files under the names of those that nobody needs.
+  if (std::ranges::any_of(*names, is_repair_report)) return;
   for (const std::string& name : *names) {
     std::uint64_t number = 0;
     const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;

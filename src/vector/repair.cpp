@@ -40,6 +40,10 @@ std::string as_text(const RepairReport& report) {
     text += "lost: batches " + std::to_string(report.lost_batches->first_lsn) + " to " +
             std::to_string(report.lost_batches->last_lsn) + "\n";
   }
+  if (report.dropped_bytes > 0) {
+    text += "dropped: " + std::to_string(report.dropped_bytes) + " bytes of " +
+            report.dropped_from + " that were never durable\n";
+  }
   if (report.lost_entries > 0) {
     text += "lost: " + std::to_string(report.lost_entries) + " puts or removes of unknown ids\n";
   }
@@ -158,11 +162,13 @@ class Repairer {
       if (parse_log_name(name, number)) next.first_log = std::max(next.first_log, number);
       if (parse_generation_name(name, number)) next.generation = std::max(next.generation, number);
     }
-    if (++next.generation > kMostNumber || ++next.first_log > kMostNumber) {
+    if (next.generation >= kMostNumber || next.first_log >= kMostNumber) {
       return std::unexpected(Error(ErrorCode::corrupt, "repair")
                                  .with_path(directory_)
                                  .with_detail("a file has a number that no store comes to"));
     }
+    ++next.generation;
+    ++next.first_log;
     QUIRE_CHECK(write_vectors(next));
     const std::string text = as_text(report());
     QUIRE_CHECK(write_new(report_name(), std::as_bytes(std::span(text))));
@@ -210,7 +216,8 @@ class Repairer {
     return slots->sync();
   }
 
-  // All of them, also of generations and logs that did not count: the next opening would remove those.
+  // All of them, also of generations and logs that did not count. Until they have other names, the report beside them
+  // keeps openings from removing them.
   Result<void> keep_old_files() {
     for (const std::string& name : names_) {
       std::uint64_t number = 0;

@@ -65,8 +65,8 @@ class RepairTest : public StoreTest {
 
   const Model& wanted_after(const RepairReport& report, const VectorStore& store) {
     if (report.lost_batches) return states_.at(report.lost_batches->first_lsn - 1);
-    if (store.recovery().dropped_bytes > 0 || store.view().lsn() < states_.rbegin()->first) {
-      return states_.at(store.view().lsn());  // a torn tail: opening reports it
+    if (store.recovery().dropped_bytes > 0 || report.dropped_bytes > 0) {
+      return states_.at(store.view().lsn());  // a torn tail: it or opening reports it
     }
     return model_;
   }
@@ -93,6 +93,32 @@ TEST_F(RepairTest, AWholeStoreIsLeftAsItIs) {
   EXPECT_EQ(names(), before);
   reopen();
   EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(RepairTest, ALogWhoseHeaderIsLostIsLostAndTheReportSaysSo) {
+  make_and_crash();
+  overwrite("log-2.wal", 0, 512, 0xff);
+  const auto report = repair_it();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_FALSE(report->lost_nothing());
+  ASSERT_TRUE(report->lost_batches.has_value());
+  reopen();
+  EXPECT_EQ(contents_of(*store_), states_.at(report->lost_batches->first_lsn - 1));
+}
+
+TEST_F(RepairTest, OpeningRemovesNothingWhileARepairMayBeUnfinished) {
+  make_and_crash();
+  for (const std::string name : {"repair-1.txt", "gen-7.rows", "log-1.wal"}) {
+    ASSERT_TRUE(disk_->open(file(name), os::OpenMode::create_new, 0644).has_value()) << name;
+  }
+  reopen();
+  EXPECT_TRUE(disk_->info(file("gen-7.rows")).has_value());
+  EXPECT_TRUE(disk_->info(file("log-1.wal")).has_value());
+  store_.reset();
+  ASSERT_TRUE(succeeded(disk_->remove(file("repair-1.txt"))));
+  reopen();
+  EXPECT_FALSE(disk_->info(file("gen-7.rows")).has_value());
+  EXPECT_FALSE(disk_->info(file("log-1.wal")).has_value());
 }
 
 TEST_F(RepairTest, EveryFlippedByteCanBeRepaired) {

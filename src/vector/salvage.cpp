@@ -423,10 +423,6 @@ class Salvager {
       return false;  // it ends inside its header
     } else {
       QUIRE_CHECK(check_header(FileRole::log, name, number));
-      if (is_last) {
-        QUIRE_TRY(const os::FileInfo info, file->info());
-        if (info.size <= kHeaderBytes) return false;
-      }
     }
     is_incomplete_ = true;
     return false;
@@ -516,8 +512,18 @@ class Salvager {
     if (nothing_follows) {
       QUIRE_TRY(const bool clean, log.only_zeros_follow());
       if (clean && parts_.empty()) return {};
+      // A log whose salt is lost shows none of its records; that it holds some is all that can be seen.
+      if (!logs_[which].first_lsn) {
+        note(log.path(), {log.position(), log.size() - log.position()},
+             "no record can be read, for what the header says of them is lost");
+        return lose_from(which);
+      }
       auto was_durable = log.proves_durable(expected_);
-      if (was_durable && !*was_durable) return {};
+      if (was_durable && !*was_durable) {
+        salvage_.report.dropped_bytes = log.size() - log.position();
+        salvage_.report.dropped_from = log.path();
+        return {};
+      }
       if (!was_durable && was_durable.error().code() != ErrorCode::corrupt) {
         return std::unexpected(std::move(was_durable).error());
       }

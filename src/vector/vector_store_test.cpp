@@ -325,6 +325,22 @@ TEST_F(StoreTest, OpeningRemovesTheLogsThatNoLongerCount) {
   EXPECT_TRUE(failed_with(ErrorCode::not_found, disk_->info(file("log-1.wal"))));
 }
 
+TEST_F(StoreTest, AClosedStoreGivesAnEmptyView) {
+  create();
+  ASSERT_TRUE(put_many(0, 10));
+  const ReadView before = store_->view();
+  ASSERT_TRUE(succeeded(store_->close()));
+  const ReadView view = store_->view();
+  EXPECT_EQ(view.size(), 0U);
+  EXPECT_TRUE(failed_with(ErrorCode::not_found, view.find<std::uint8_t>(1)));
+  EXPECT_TRUE(view.ids().empty());
+  EXPECT_EQ(view.rows().size(), 0U);
+  EXPECT_TRUE(view.changes(0)->empty());
+  view.scan([](const ViewRow&) { return ADD_FAILURE() << "a row", false; });
+  EXPECT_TRUE((*view.nearest(vector_of(1, kDimension), 3))[0].empty());
+  EXPECT_EQ(contents_of(before), model_);
+}
+
 TEST_F(StoreTest, AMovedFromStoreIsClosed) {
   create();
   const VectorStore taken = *std::move(store_);

@@ -288,6 +288,12 @@ Result<void> StoreCore::log_and_apply(std::span<const Operation> operations,
   QUIRE_TRY(auto map, rows_->map(used));
   // Invariant 7. Puts leave room for removes.
   const std::uint64_t entries = catalog_->versions().size() + operations.size();
+  if (entries >= kMaxVersions) {
+    return std::unexpected(Error(ErrorCode::capacity, "write")
+                               .with_path(directory_)
+                               .with_detail("a generation has fewer than 2^40 puts and removes; "
+                                            "compact the store"));
+  }
   QUIRE_CHECK(slots_->reserve(entries + (has_puts ? kEntriesForRemoves : 0)));
 
   batch_is_open_ = true;
