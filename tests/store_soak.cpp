@@ -81,6 +81,7 @@ class Soak {
   void run() {
     open();
     std::vector<std::jthread> readers;
+    readers.reserve(2);
     for (int i = 0; i < 2; ++i) readers.emplace_back([this, i] { read(static_cast<unsigned>(i)); });
     for (std::uint64_t round = 1; Clock::now() < end_; ++round) {
       churn(2000);

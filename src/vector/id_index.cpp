@@ -12,6 +12,8 @@ namespace quire::vector {
 
 IdIndex::IdIndex(Epochs& epochs) : epochs_(epochs), seed_(base::random_u64()) {}
 
+// NOLINTBEGIN(performance-no-int-to-ptr): the words of a table of pages are their addresses.
+
 IdIndex::~IdIndex() {
   for (std::size_t i = 0; i < kShards; ++i) {
     shards_[i].pages.visit([](const IdWord& page) { delete reinterpret_cast<Page*>(page.word); });
@@ -34,6 +36,8 @@ IdIndex::Page* IdIndex::find_page(const Shard& shard, std::uint64_t id,
                           .line = hashes.line - id % kRange * 0x9e3779b97f4a7c15ULL};
   return reinterpret_cast<Page*>(shard.pages.find(id / kRange * kRange, of_range));
 }
+
+// NOLINTEND(performance-no-int-to-ptr)
 
 std::uint64_t IdIndex::find(std::uint64_t id) const noexcept {
   const IdHashes hashes = hash(id);
