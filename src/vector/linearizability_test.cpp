@@ -102,7 +102,8 @@ class Linearizability : public StoreTest {
     for (std::uint64_t step = 0; !done_.load() || step < kSteps; ++step) {
       Find find{.id = random() % kIds, .mark = 0, .begun = Clock::now(), .ended = {}};
       if (random() % 2 == 0) {
-        const auto row = store_->view().find<std::uint8_t>(find.id);
+        const ReadView view = store_->view();  // the row lives as long as it
+        const auto row = view.find<std::uint8_t>(find.id);
         if (row) find.mark = mark_of(*row);
       } else {
         const auto row = store_->get<std::uint8_t>(find.id);
