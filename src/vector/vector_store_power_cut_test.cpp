@@ -362,10 +362,10 @@ constexpr int kSteps = 15;
 #if __has_feature(address_sanitizer)
 constexpr int kSteps = 15;
 #else
-constexpr int kSteps = 60;
+constexpr int kSteps = 30;
 #endif
 #else
-constexpr int kSteps = 60;
+constexpr int kSteps = 30;
 #endif
 
 class PowerCuts : public ::testing::TestWithParam<Case> {};
@@ -377,7 +377,7 @@ TEST_P(PowerCuts, LeaveAStateThatThePromisesAllow) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = first; seed < first + histories && !HasFailure(); ++seed) {
     History history(seed, GetParam().durability, GetParam().dimension);
-    history.run(kSteps);
+    history.run(nightly ? 2 * kSteps : kSteps);
     cuts += history.cuts();
   }
   std::printf("  %llu power cuts, seeds %llu to %llu\n", static_cast<unsigned long long>(cuts),
