@@ -16,7 +16,7 @@ int main(int count, char** words) {
   if (count != 2) return 2;
   const auto lock = vector::take_writer_lock(os::real_file_system(), words[1]).value();
   vector::clear_control_page(*lock).value();
-  std::cout << "ready" << std::endl;
+  std::cout << "ready\n" << std::flush;
   vector::StoreMetrics metrics;
   std::uint64_t puts = 0;
   for (std::string line; std::getline(std::cin, line);) {
@@ -31,6 +31,6 @@ int main(int count, char** words) {
       const StoreGauges gauges{.rows = puts, .dead_rows = 0, .lsn = puts};
       vector::write_metrics_block(*lock, to_json(metrics.snapshot(gauges))).value();
     }
-    std::cout << "ok" << std::endl;
+    std::cout << "ok\n" << std::flush;
   }
 }
