@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -16,6 +18,16 @@ std::uint64_t parse_number(const std::string& option, const std::string& text,
   if (error == std::errc() && stopped == end && value >= minimum && value <= maximum) return value;
   throw CLI::ValidationError(
       option, fmt::format("'{}' is no whole number from {} to {}", text, minimum, maximum));
+}
+
+double parse_seconds(const std::string& option, const std::string& text) {
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] =
+      std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error == std::errc() && stopped == end && seconds >= 0.1 && seconds <= 86'400) return seconds;
+  throw CLI::ValidationError(option,
+                             fmt::format("'{}' is no number of seconds from 0.1 to 86400", text));
 }
 
 // An option of one value, which `take` reads from its text.
@@ -43,23 +55,73 @@ void add_word(CLI::App& app, const std::string& name, std::optional<Value>& valu
   add_value(app, name, take, about)->type_name(words);
 }
 
-}  // namespace
-
-void add_store(CLI::App& app, std::string& directory) {
-  app.add_option("DIR", directory, "The store's directory")->required()->type_name("");
+// Where it is said by its place.
+void add_place(CLI::App& app, const std::string& name, std::string& text,
+               const std::string& about) {
+  app.add_option(name, text, about)->required()->type_name("");
 }
 
-void add_vectors(CLI::App& app, std::string& path) {
-  app.add_option("PATH", path, "A store's directory or a snapshot file")->required()->type_name("");
-}
-
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
-                        const std::string& description, std::uint64_t minimum,
-                        std::uint64_t maximum) {
+CLI::Option* add_whole_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                              const std::string& about, std::uint64_t minimum,
+                              std::uint64_t maximum) {
   const auto take = [&value, name, minimum, maximum](const std::string& text) {
     value = parse_number(name, text, minimum, maximum);
   };
-  return add_value(app, name, take, description)->type_name("N");
+  return add_value(app, name, take, about)->type_name("N");
+}
+
+}  // namespace
+
+void add_store(CLI::App& app, std::string& directory) {
+  add_place(app, "DIR", directory, "The store's directory");
+}
+
+void add_vectors(CLI::App& app, std::string& path) {
+  add_place(app, "PATH", path, "A store's directory or a snapshot file");
+}
+
+void add_file(CLI::App& app, const std::string& name, std::string& path, const std::string& about) {
+  if (name.starts_with("--")) {
+    app.add_option(name, path, about)->type_name("FILE");
+  } else {
+    add_place(app, name, path, about);
+  }
+}
+
+void add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& about) {
+  app.add_flag(name, value, about);
+}
+
+void add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                const std::string& about, std::uint64_t minimum, std::uint64_t maximum) {
+  add_whole_number(app, name, value, about, minimum, maximum);
+}
+
+void add_required_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                         const std::string& about, std::uint64_t minimum, std::uint64_t maximum) {
+  add_whole_number(app, name, value, about, minimum, maximum)->required();
+}
+
+void add_interval(CLI::App& app, const std::string& name, std::optional<double>& seconds,
+                  const std::string& about) {
+  const CLI::callback_t take = [&seconds, name](const CLI::results_t& texts) {
+    const bool is_alone = texts.empty() || texts.front().empty();
+    seconds = is_alone ? 1.0 : parse_seconds(name, texts.front());
+    return true;
+  };
+  app.add_option(name, take, about)->type_name("[SECONDS]")->expected(0, 1);
+}
+
+void add_choice(CLI::App& app, const std::string& name, std::string& word,
+                const std::vector<std::string>& words, const std::string& about) {
+  const std::string listed = fmt::format("{}", fmt::join(words, "|"));
+  const auto take = [&word, name, words, listed](const std::string& text) {
+    if (std::ranges::find(words, text) == words.end()) {
+      throw CLI::ValidationError(name, fmt::format("'{}' is not one of these: {}", text, listed));
+    }
+    word = text;
+  };
+  add_value(app, name, take, about)->type_name(listed);
 }
 
 void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids) {

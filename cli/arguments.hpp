@@ -2,7 +2,6 @@
 // usage for what is no such value.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -14,19 +13,41 @@
 #include "quire/vector_files.hpp"
 #include "quire/vector_store.hpp"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace quire::cli {
 
-// Every function here keeps a reference to the value it fills, until the arguments are parsed.
+// Every function here keeps a reference to the value it fills, until the arguments are parsed. A name that begins
+// with -- is an option's; else it is a place in the line, and required.
 
 // DIR, the store's directory.
 void add_store(CLI::App& app, std::string& directory);
 // PATH, a store's directory or a snapshot file.
 void add_vectors(CLI::App& app, std::string& path);
 
+// The path of a file.
+void add_file(CLI::App& app, const std::string& name, std::string& path, const std::string& about);
+
+// True if it is given.
+void add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& about);
+
 // A decimal number in [minimum, maximum].
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
-                        const std::string& description, std::uint64_t minimum = 0,
-                        std::uint64_t maximum = std::numeric_limits<std::uint64_t>::max());
+void add_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                const std::string& about, std::uint64_t minimum = 0,
+                std::uint64_t maximum = std::numeric_limits<std::uint64_t>::max());
+// The same for an option that must be given.
+void add_required_number(CLI::App& app, const std::string& name, std::uint64_t& value,
+                         const std::string& about, std::uint64_t minimum, std::uint64_t maximum);
+
+// Seconds from 0.1 to 86,400; 1 if the option is given alone.
+void add_interval(CLI::App& app, const std::string& name, std::optional<double>& seconds,
+                  const std::string& about);
+
+// One of these words.
+void add_choice(CLI::App& app, const std::string& name, std::string& word,
+                const std::vector<std::string>& words, const std::string& about);
 
 // ID..., one or more.
 void add_ids(CLI::App& app, std::vector<std::uint64_t>& ids);

@@ -3,7 +3,6 @@
 // Each is a file of its own (import.cpp, …) that makes one Command; main.cpp holds the table.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <expected>
 #include <functional>
 #include <string>
@@ -11,6 +10,10 @@
 #include <vector>
 
 #include "quire/error.hpp"
+
+namespace CLI {
+class App;  // its header takes longer to compile than any command
+}  // namespace CLI
 
 namespace quire::cli {
 

@@ -39,8 +39,8 @@ Outcome<> create(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  add_number(app, "--dim", arguments->dimension, "Elements of each vector", 1, kMaxDimension)
-      ->required();
+  add_required_number(app, "--dim", arguments->dimension, "Elements of each vector", 1,
+                      kMaxDimension);
   add_element_type(app, arguments->type, "Type of the elements (default f32)");
   add_durability(app, arguments->durability,
                  "What a write that has returned survives (default power_loss)");

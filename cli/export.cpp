@@ -93,7 +93,7 @@ Outcome<> export_vectors(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_vectors(app, arguments->path);
-  app.add_option("FILE", arguments->file, "The file to write")->required()->type_name("");
+  add_file(app, "FILE", arguments->file, "The file to write");
   add_format(app, arguments->format, "Format of FILE (default: by its name)");
   add_element_type(
       app, arguments->type,

@@ -186,11 +186,9 @@ Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_vectors(app, arguments->path);
   add_ids(app, arguments->ids);
-  app.add_option("--format", arguments->format,
-                 "Format of what is written (default: by the name of --output, else text)")
-      ->check(CLI::IsMember({"text", "fvecs", "bvecs", "npy", "raw"}).description(""))
-      ->type_name("text|fvecs|bvecs|npy|raw");
-  app.add_option("--output", arguments->output, "Write to this file")->type_name("FILE");
+  add_choice(app, "--format", arguments->format, {"text", "fvecs", "bvecs", "npy", "raw"},
+             "Format of what is written (default: by the name of --output, else text)");
+  add_file(app, "--output", arguments->output, "Write to this file");
   return [arguments](const Settings& settings) { return get(*arguments, settings); };
 }
 

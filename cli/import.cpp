@@ -295,7 +295,7 @@ Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  app.add_option("FILE", arguments->file, "The vector file")->required()->type_name("");
+  add_file(app, "FILE", arguments->file, "The vector file");
   add_format(app, arguments->format, "Format of FILE (default: by its name)");
   add_number(app, "--dim", arguments->dimension,
              "Elements of each vector; a raw file for a new store needs it", 1, kMaxDimension);
@@ -313,8 +313,8 @@ Run declare(CLI::App& app) {
       kMostThreads);
   add_durability(app, arguments->durability,
                  "Durability of a new store (default power_loss); an existing one must have it");
-  app.add_flag("--resume", arguments->resume,
-               "Go on behind the rows that the store has as they are in FILE");
+  add_flag(app, "--resume", arguments->resume,
+           "Go on behind the rows that the store has as they are in FILE");
   return [arguments](const Settings& settings) { return import_file(*arguments, settings); };
 }
 

@@ -1,6 +1,7 @@
 // quire: the command line of the library. See docs/command.md.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <array>
 #include <cstring>
 #include <exception>

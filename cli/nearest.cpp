@@ -207,21 +207,17 @@ Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_vectors(app, arguments->path);
-  app.add_option("QUERYFILE", arguments->queries, "Queries, a vector file of the same dimension")
-      ->required()
-      ->type_name("");
-  add_number(app, "--k", arguments->k, "Neighbours of each query", 1, kMaxRows)->required();
+  add_file(app, "QUERYFILE", arguments->queries, "Queries, a vector file of the same dimension");
+  add_required_number(app, "--k", arguments->k, "Neighbours of each query", 1, kMaxRows);
   add_metric(app, arguments->chosen_metric);
-  app.add_option("--truth", arguments->truth,
-                 "True neighbours (ivecs): tells the recall instead of the neighbours")
-      ->type_name("FILE");
+  add_file(app, "--truth", arguments->truth,
+           "True neighbours (ivecs): tells the recall instead of the neighbours");
   add_format(app, arguments->format, "Format of QUERYFILE (default: by its name)");
   add_element_type(app, arguments->type,
                    "Type of QUERYFILE's elements (default: that of the vectors, to which they are "
                    "converted)");
-  app.add_option("--ids-from", arguments->ids,
-                 "Only vectors of these ids are neighbours: a text file, one id a line")
-      ->type_name("FILE");
+  add_file(app, "--ids-from", arguments->ids,
+           "Only vectors of these ids are neighbours: a text file, one id a line");
   return [arguments](const Settings& settings) { return nearest(*arguments, settings); };
 }
 

@@ -116,10 +116,10 @@ Outcome<> repair(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  app.add_flag("--yes", arguments->yes, "Repair; without it nothing is changed");
-  app.add_flag("--dry-run", arguments->dry_run, "Only look (what it does without --yes)");
-  app.add_flag("--drop-doubtful", arguments->drop_doubtful,
-               "Leave out vectors that may be older than the last that was put");
+  add_flag(app, "--yes", arguments->yes, "Repair; without it nothing is changed");
+  add_flag(app, "--dry-run", arguments->dry_run, "Only look (what it does without --yes)");
+  add_flag(app, "--drop-doubtful", arguments->drop_doubtful,
+           "Leave out vectors that may be older than the last that was put");
   add_durability(app, arguments->durability,
                  "Durability of a store whose MANIFEST is lost (default power_loss)");
   return [arguments](const Settings& settings) { return repair(*arguments, settings); };

@@ -68,12 +68,12 @@ Outcome<> restore(const Arguments& arguments, const Settings& settings) {
 
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("SNAPSHOT", arguments->file, "The snapshot file")->required()->type_name("");
+  add_file(app, "SNAPSHOT", arguments->file, "The snapshot file");
   add_store(app, arguments->directory);
   add_durability(app, arguments->durability,
                  "What a write to the store survives from then on (default power_loss)");
-  app.add_flag("--salvage", arguments->salvage,
-               "Leave out what is damaged instead of failing; the exit status is then 3");
+  add_flag(app, "--salvage", arguments->salvage,
+           "Leave out what is damaged instead of failing; the exit status is then 3");
   return [arguments](const Settings& settings) { return restore(*arguments, settings); };
 }
 

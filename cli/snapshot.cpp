@@ -63,12 +63,12 @@ Outcome<> create(const Arguments& arguments, const Settings& settings) {
 Run declare_create(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  app.add_option("DEST", arguments->file, "The snapshot file to make")->required()->type_name("");
+  add_file(app, "DEST", arguments->file, "The snapshot file to make");
   add_codec(app, arguments->codec);
   add_number(app, "--block-bytes", arguments->block_bytes,
              "Bytes of vectors that are read and compared as one (default 262144)", 1,
              kMostBlockBytes);
-  app.add_flag("--no-replace", arguments->no_replace, "Fail if DEST is there already");
+  add_flag(app, "--no-replace", arguments->no_replace, "Fail if DEST is there already");
   return [arguments](const Settings& settings) { return create(*arguments, settings); };
 }
 

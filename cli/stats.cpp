@@ -1,7 +1,6 @@
 // quire stats: what a store is doing, once or again and again.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <ctime>
@@ -114,27 +113,11 @@ Outcome<> show_stats(const Arguments& arguments, const Settings& settings) {
   return {};
 }
 
-double parse_seconds(const std::string& text) {
-  double seconds = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] =
-      std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
-  if (error == std::errc() && stopped == end && seconds >= 0.1 && seconds <= 86'400) return seconds;
-  throw CLI::ValidationError("--watch",
-                             fmt::format("'{}' is no number of seconds from 0.1 to 86400", text));
-}
-
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  app.add_flag("--prometheus", arguments->prometheus, "As text for a scrape by Prometheus");
-  const CLI::callback_t take_watch = [arguments](const CLI::results_t& texts) {
-    arguments->watch = texts.empty() || texts.front().empty() ? 1.0 : parse_seconds(texts.front());
-    return true;
-  };
-  app.add_option("--watch", take_watch, "Look again every so many seconds, 1 unless said")
-      ->type_name("[SECONDS]")
-      ->expected(0, 1);
+  add_flag(app, "--prometheus", arguments->prometheus, "As text for a scrape by Prometheus");
+  add_interval(app, "--watch", arguments->watch, "Look again every so many seconds, 1 unless said");
   return [arguments](const Settings& settings) { return show_stats(*arguments, settings); };
 }
 
