@@ -6,12 +6,12 @@
 //   3. The source is looked at again: if it has changed since 1, the new file goes away.
 //   4. The new file gets its permissions and is put in place.
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/try.hpp"
+#include "base/zeros.hpp"
 #include "mapped/file_operations.hpp"
 #include "mapped/with_path.hpp"
 #include "os/new_file.hpp"
@@ -25,11 +25,6 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;       // of one by reading 
 constexpr std::size_t kHoleGrain = std::size_t{64} << 10;
 constexpr std::uint32_t kPermissionBits = 0777;
 constexpr std::uint32_t kOwnerReadsAndWrites = 0600;  // as a file beside needs it
-
-bool all_zeros(std::span<const std::byte> bytes) {
-  return bytes.empty() || (bytes.front() == std::byte{0} &&
-                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 // Step 2. Errors of the target name it as `to`.
 class Filling {
@@ -89,7 +84,7 @@ class Filling {
     if (!has_holes_) return target_.write_all(done_, bytes);
     for (std::size_t at = 0; at < bytes.size(); at += kHoleGrain) {
       const auto grain = bytes.subspan(at, std::min(kHoleGrain, bytes.size() - at));
-      if (!all_zeros(grain)) QUIRE_CHECK(target_.write_all(done_ + at, grain));
+      if (!base::all_zeros(grain)) QUIRE_CHECK(target_.write_all(done_ + at, grain));
     }
     return {};
   }

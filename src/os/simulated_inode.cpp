@@ -23,6 +23,9 @@ std::uint64_t next_number() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
+// Of std::byte, == compares one at a time.
+bool same(const Page& a, const Page& b) { return std::memcmp(a.data(), b.data(), kPage) == 0; }
+
 bool coin(Random& random) { return (random() & 1U) != 0; }
 
 }  // namespace
@@ -76,7 +79,7 @@ const Page& SimulatedInode::image_page(std::uint64_t number_of_page) const {
 }
 
 void SimulatedInode::set_image_page(std::uint64_t number_of_page, const Page& page) {
-  if (page == kZeroPage) {
+  if (same(page, kZeroPage)) {
     image.erase(number_of_page);
   } else {
     image[number_of_page] = page;
@@ -101,18 +104,35 @@ std::set<std::uint64_t> SimulatedInode::touched_pages() const {
   return pages;
 }
 
+void SimulatedInode::each_touched_page(
+    const std::function<void(std::uint64_t number, const Page& current)>& visit) const {
+  constexpr std::size_t kAtOnce = 16;
+  const std::set<std::uint64_t> pages = touched_pages();
+  std::array<Page, kAtOnce> run;
+  for (auto at = pages.begin(); at != pages.end();) {
+    const std::uint64_t first = *at;
+    std::size_t length = 0;
+    for (; at != pages.end() && *at == first + length && length < kAtOnce; ++at) ++length;
+    const ssize_t got =
+        ::pread(descriptor, run.data(), length * kPage, static_cast<off_t>(first * kPage));
+    require(got >= 0, "pread");
+    std::memset(run.data()->data() + got, 0, length * kPage - static_cast<std::size_t>(got));
+    for (std::size_t i = 0; i < length; ++i) visit(first + i, run[i]);
+  }
+}
+
 std::vector<std::uint64_t> SimulatedInode::dirty_pages() const {
   std::vector<std::uint64_t> dirty;
-  for (const std::uint64_t page : touched_pages()) {
-    if (current_page(page) != image_page(page)) dirty.push_back(page);
-  }
+  each_touched_page([&](std::uint64_t page, const Page& current) {
+    if (!same(current, image_page(page))) dirty.push_back(page);
+  });
   return dirty;
 }
 
 void SimulatedInode::make_durable(ByteRange range) {
-  for (const std::uint64_t page : touched_pages()) {
-    if (ByteRange{page * kPage, kPage}.overlaps(range)) set_image_page(page, current_page(page));
-  }
+  each_touched_page([&](std::uint64_t page, const Page& current) {
+    if (ByteRange{page * kPage, kPage}.overlaps(range)) set_image_page(page, current);
+  });
   durable_size = size();
   unsynced_sizes.clear();
 }
@@ -149,16 +169,15 @@ std::shared_ptr<SimulatedInode> surviving_file(const SimulatedInode& file, Survi
     if (choice > 0) size = file.unsynced_sizes[choice - 1];
   }
   require(::ftruncate(copy->descriptor, static_cast<off_t>(size)) == 0, "ftruncate");
-  for (const std::uint64_t page : file.touched_pages()) {
-    if (page * kPage >= size) continue;
-    const Page bytes =
-        surviving_page(file.image_page(page), file.current_page(page), survivors, random);
-    if (bytes == kZeroPage) continue;
+  file.each_touched_page([&](std::uint64_t page, const Page& current) {
+    if (page * kPage >= size) return;
+    const Page bytes = surviving_page(file.image_page(page), current, survivors, random);
+    if (same(bytes, kZeroPage)) return;
     const std::size_t length = std::min(kPage, size - page * kPage);
     require(::pwrite(copy->descriptor, bytes.data(), length, static_cast<off_t>(page * kPage)) ==
                 static_cast<ssize_t>(length),
             "pwrite");
-  }
+  });
   copy->make_durable({0, UINT64_MAX});
   return copy;
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -67,6 +68,9 @@ struct SimulatedInode {
   void set_image_page(std::uint64_t number_of_page, const Page& page);
   // The numbers of all pages that may differ from zeros in the file or in the image.
   std::set<std::uint64_t> touched_pages() const;
+  // Calls visit(number, current page) for each of them, in order.
+  void each_touched_page(
+      const std::function<void(std::uint64_t number, const Page& current)>& visit) const;
   // Those that differ between the two.
   std::vector<std::uint64_t> dirty_pages() const;
   // Makes the image equal to the file in the range, and the size durable.

@@ -8,6 +8,7 @@
 #include "base/checksum.hpp"
 #include "base/little_endian.hpp"
 #include "base/try.hpp"
+#include "base/zeros.hpp"
 #include "quire/ranged_file.hpp"
 
 namespace quire::ranged {
@@ -86,8 +87,7 @@ Result<bool> may_be_journal(os::File& file) {
   QUIRE_TRY(const os::FileInfo info, file.info());
   const auto length = std::min<std::uint64_t>(info.size, start.size());
   QUIRE_CHECK(file.read_exactly(0, std::span(start).first(static_cast<std::size_t>(length))));
-  return has_magic(start) ||
-         std::ranges::all_of(start, [](std::byte byte) { return byte == std::byte{0}; });
+  return has_magic(start) || base::all_zeros(start);
 }
 
 JournalRecordBytes encode_record(const JournalRecord& record, std::uint64_t number,

@@ -6,6 +6,7 @@
 
 #include "base/checksum.hpp"
 #include "base/little_endian.hpp"
+#include "base/zeros.hpp"
 
 namespace quire::snapshot {
 
@@ -120,7 +121,7 @@ class Decoder {
     const bool sizes_fit = result.rows <= kMaxRows && result.block_rows >= 1 &&
                            result.block_rows <= kMaxBlockRows &&
                            result.block_rows * result.stride() <= kMaxBlockBytes;
-    const bool zeros = all_zero(at.subspan(78, 2)) && all_zero(at.subspan(96, 16));
+    const bool zeros = base::all_zeros(at.subspan(78, 2)) && base::all_zeros(at.subspan(96, 16));
     if (!sizes_fit || !zeros || load_le<std::uint32_t>(at, 84) != kBlocksPerPage ||
         load_le<std::uint64_t>(at, 88) != kHeaderBytes) {
       return corrupt(" has a field outside its limits");
@@ -136,10 +137,6 @@ class Decoder {
 };
 
 }  // namespace
-
-bool all_zero(std::span<const std::byte> bytes) noexcept {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
 
 bool has_header_magic(std::span<const std::byte> bytes) noexcept {
   return has_magic(bytes, kHeaderMagic);
@@ -181,7 +178,7 @@ Result<Description> decode_header(std::span<const std::byte> bytes, const std::s
   const Decoder decoder(bytes, 0, "header", name);
   if (!has_magic(bytes, kHeaderMagic)) return decoder.corrupt(" is not a snapshot's");
   if (auto good = decoder.check_frame(); !good) return std::unexpected(std::move(good).error());
-  if (!all_zero(bytes.subspan(kTailFieldsAt, bytes.size() - 8 - kTailFieldsAt))) {
+  if (!base::all_zeros(bytes.subspan(kTailFieldsAt, bytes.size() - 8 - kTailFieldsAt))) {
     return decoder.corrupt(" holds what this version does not know");
   }
   return decoder.description();
@@ -224,7 +221,8 @@ Result<Tail> Tail::decode(std::span<const std::byte> bytes, std::uint64_t size,
                          tail.root_length == size - bytes.size() - tail.root_offset &&
                          tail.root_length == description->pages() * kRootEntryBytes &&
                          tail.root_length <= kMaxRootBytes;
-  if (!parts_fit || !all_zero(bytes.subspan(kTailFieldsEnd, bytes.size() - 8 - kTailFieldsEnd))) {
+  if (!parts_fit ||
+      !base::all_zeros(bytes.subspan(kTailFieldsEnd, bytes.size() - 8 - kTailFieldsEnd))) {
     return decoder.corrupt(" describes parts that do not fill the file");
   }
   return tail;

@@ -67,8 +67,6 @@ struct Description {
 [[nodiscard]] Result<Description> decode_header(std::span<const std::byte> bytes,
                                                 const std::string& name);
 
-[[nodiscard]] bool all_zero(std::span<const std::byte> bytes) noexcept;
-
 // True if the object's first bytes, or its last kTailBytes, are those of a snapshot.
 [[nodiscard]] bool has_header_magic(std::span<const std::byte> bytes) noexcept;
 [[nodiscard]] bool has_tail_magic(std::span<const std::byte> bytes) noexcept;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/zeros.hpp"
+
 namespace quire::snapshot {
 
 using base::load_le;
@@ -104,7 +106,7 @@ const char* IdPage::fault(std::span<const std::byte> bytes, const Description& d
   std::uint64_t ids_at = kPageHeadBytes + blocks * kBlockEntryBytes;
   if (bytes.size() < ids_at || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0 ||
       load_le<std::uint64_t>(bytes, 8) != number || load_le<std::uint32_t>(bytes, 16) != blocks ||
-      !all_zero(bytes.subspan(20, 12))) {
+      !base::all_zeros(bytes.subspan(20, 12))) {
     return "does not say what it should be";
   }
   const IdPage page(bytes, description, number);
@@ -120,7 +122,7 @@ const char* IdPage::fault(std::span<const std::byte> bytes, const Description& d
     const auto width = load_le<std::uint8_t>(entry, 37);
     if (load_le<std::uint32_t>(entry, 28) != block.rows || block.stored.offset != offset ||
         block.stored.length != length || entry[36] != std::byte{0} ||
-        !all_zero(entry.subspan(38, 2)) || !is_width(width)) {
+        !base::all_zeros(entry.subspan(38, 2)) || !is_width(width)) {
       return "describes a block that cannot be";
     }
     const std::uint64_t ids_bytes = std::uint64_t{block.rows} * width;

@@ -39,8 +39,7 @@ class CatalogLoad {
       const base::MutexLock lock(mutex_);
       if (problem_) return std::unexpected(*std::move(problem_));
     }
-    const std::uint64_t shards = count_ == 0 ? 0 : IdIndex::kShards;
-    on_all_cores(shards, [this](std::uint64_t shard) { load_shard(shard); });
+    load_shards();
     catalog_.live_ = live_.load(std::memory_order_relaxed);
     return check_live();
   }
@@ -110,6 +109,14 @@ class CatalogLoad {
     for (std::size_t i = 1; i < blocks_.size(); ++i) {
       if (i * kBlock > first_problem_.load(std::memory_order_relaxed)) return;
       if (blocks_[i].first_lsn < blocks_[i - 1].last_lsn) return note_impossible(i * kBlock);
+    }
+  }
+
+  void load_shards() {
+    if (blocks_.size() > 1) {
+      on_all_cores(IdIndex::kShards, [this](std::uint64_t shard) { load_shard(shard); });
+    } else if (!blocks_.empty()) {  // done before another thread had begun
+      for (std::uint64_t shard = 0; shard < IdIndex::kShards; ++shard) load_shard(shard);
     }
   }
 

@@ -136,8 +136,8 @@ TEST_F(FullDisk, SpaceThatWasReservedIsThereWhenOthersFillTheDisk) {
 TEST_F(FullDisk, SparesAreMadeAgainAndDamagedOnesReplaced) {
   create();
   put(1, 1);
-  EXPECT_EQ(disk_->info(file(spare_name(1)))->size, SpareLogs::kBytes);
-  EXPECT_EQ(disk_->info(file(spare_name(2)))->size, SpareLogs::kBytes);
+  EXPECT_EQ(disk_->info(file(spare_name(1)))->size, OpenStoreOptions().spare_log_bytes);
+  EXPECT_EQ(disk_->info(file(spare_name(2)))->size, OpenStoreOptions().spare_log_bytes);
   ASSERT_TRUE(succeeded(disk_->flip(file(spare_name(1)), 70'000, std::byte{1})));
   reopen();
   EXPECT_FALSE(disk_->info(file(spare_name(1))).has_value());

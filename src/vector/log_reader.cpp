@@ -6,6 +6,7 @@
 
 #include "base/little_endian.hpp"
 #include "base/try.hpp"
+#include "base/zeros.hpp"
 
 namespace quire::vector {
 
@@ -57,9 +58,7 @@ Result<bool> LogReader::peek(Record& record) { return decode_at(position_, recor
 Result<bool> LogReader::only_zeros_follow() {
   for (std::uint64_t at = position_; at < size_; at += kWindow) {
     QUIRE_TRY(const auto bytes, bytes_at(at, std::min(kWindow, size_ - at)));
-    const bool zero =
-        std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-    if (!zero) return false;
+    if (!base::all_zeros(bytes)) return false;
   }
   return true;
 }

@@ -58,7 +58,7 @@ StoreCore::StoreCore(os::FileSystem& file_system, std::string directory, StoreMo
       options_(options),
       identity_(manifest.identity),
       durability_(manifest.durability),
-      spares_(file_system, directory_),
+      spares_(file_system, directory_, options.spare_log_bytes),
       manifest_(manifest),
       checkpoint_at_(options.checkpoint_log_bytes),
       compact_at_dead_rows_(least_dead_rows()),
@@ -119,11 +119,7 @@ Result<void> StoreCore::load_slots() { return load_catalog(*slots_, manifest_, *
 
 void StoreCore::apply(const ReplayedBatch& batch) {
   for (const Operation& operation : batch.operations) {
-    catalog_->apply({.kind = operation.kind,
-                     .id = operation.id,
-                     .row = operation.row,
-                     .lsn = batch.lsn,
-                     .row_checksum = operation.row_checksum});
+    catalog_->apply(entry_of(operation, batch.lsn));
     if (operation.kind == OperationKind::put) used_rows_ = std::max(used_rows_, operation.row + 1);
   }
   next_row_ = used_rows_;

@@ -1,24 +1,23 @@
 #include "vector/spare_logs.hpp"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/try.hpp"
+#include "base/zeros.hpp"
 #include "vector/format.hpp"
 
 namespace quire::vector {
 
 namespace {
 
-bool is_spare(os::FileSystem& file_system, const std::string& path) {
+bool is_spare(os::FileSystem& file_system, const std::string& path, std::uint64_t size) {
   auto file = file_system.open(path, os::OpenMode::read);
   if (!file) return false;
   const auto info = (*file)->info();
-  if (!info || info->size != SpareLogs::kBytes) return false;
-  std::vector<std::byte> bytes(SpareLogs::kBytes);
-  if (!(*file)->read_exactly(0, bytes)) return false;
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  if (!info || info->size != size) return false;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+  return (*file)->read_exactly(0, bytes) && base::all_zeros(bytes);
 }
 
 }  // namespace
@@ -30,7 +29,7 @@ std::string SpareLogs::path(std::size_t number) const {
 void SpareLogs::adopt() {
   const base::MutexLock lock(mutex_);
   count_ = 0;
-  while (count_ < kCount && is_spare(file_system_, path(count_))) ++count_;
+  while (count_ < kCount && is_spare(file_system_, path(count_), bytes_)) ++count_;
   for (std::size_t rest = count_; rest < kCount; ++rest) {
     ignore_error(file_system_.remove(path(rest)));
   }
@@ -54,7 +53,7 @@ Result<void> SpareLogs::make(const std::string& path) {
     file = file_system_.open(path, os::OpenMode::create_new);
   }
   if (!file) return std::unexpected(std::move(file).error());
-  const std::vector<std::byte> zeros(kBytes);
+  const std::vector<std::byte> zeros(static_cast<std::size_t>(bytes_));
   QUIRE_CHECK((*file)->write_all(0, zeros));
   // So that the log's first syncs find blocks that were written before.
   return (*file)->sync();

@@ -3,9 +3,11 @@
 // the disk is full.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/mutex.hpp"
 #include "os/file_system.hpp"
@@ -17,11 +19,14 @@ class SpareLogs {
  public:
   // The last one is for checkpoints, the one before it for removes.
   static constexpr std::size_t kCount = 2;
-  // Room for some 1,400 removes.
-  static constexpr std::uint64_t kBytes = std::uint64_t{128} << 10;
+  // What a checkpoint's empty log needs.
+  static constexpr std::uint64_t kLeastBytes = 4096;
 
-  SpareLogs(os::FileSystem& file_system, std::string directory)
-      : file_system_(file_system), directory_(std::move(directory)) {}
+  // Each is of `bytes`, or kLeastBytes if that is more.
+  SpareLogs(os::FileSystem& file_system, std::string directory, std::uint64_t bytes)
+      : file_system_(file_system),
+        directory_(std::move(directory)),
+        bytes_(std::max(bytes, kLeastBytes)) {}
 
   // Takes over what an earlier process left, if it is as it should be, and removes it if not.
   void adopt() QUIRE_EXCLUDES(mutex_);
@@ -37,6 +42,7 @@ class SpareLogs {
 
   os::FileSystem& file_system_;
   const std::string directory_;
+  const std::uint64_t bytes_;
   mutable base::Mutex mutex_;
   std::size_t count_ QUIRE_GUARDED_BY(mutex_) = 0;  // numbers below it are there
 };

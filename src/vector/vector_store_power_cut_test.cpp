@@ -54,6 +54,7 @@ class History {
     return {.checkpoint_log_bytes = 12'000,
             .direct_batch_bytes = 1500,
             .compact_above = 1,
+            .spare_log_bytes = 4096,
             .background = false};
   }
   VectorStoreOptions store_options() const {
