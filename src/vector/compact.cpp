@@ -31,9 +31,11 @@ std::uint64_t size_on_disk(os::FileSystem& file_system, const std::string& direc
 
 }  // namespace
 
+std::uint64_t StoreCore::dead_rows() const { return used_rows_ - catalog_->live(); }
+
 double StoreCore::fragmentation() const {
   if (used_rows_ == 0) return 0;
-  return 1.0 - static_cast<double>(catalog_->live()) / static_cast<double>(used_rows_);
+  return static_cast<double>(dead_rows()) / static_cast<double>(used_rows_);
 }
 
 std::uint64_t StoreCore::least_dead_rows() const noexcept {

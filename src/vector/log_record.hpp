@@ -29,6 +29,15 @@ struct Operation {
   std::uint64_t row_checksum = 0;  // 0 for a remove
 };
 
+// What a batch's operation is in the list of puts and removes.
+[[nodiscard]] inline SlotEntry entry_of(const Operation& operation, std::uint64_t lsn) noexcept {
+  return {.kind = operation.kind,
+          .id = operation.id,
+          .row = operation.row,
+          .lsn = lsn,
+          .row_checksum = operation.row_checksum};
+}
+
 struct RecordHead {
   std::uint64_t lsn = 0;
   std::uint64_t durable_lsn = 0;

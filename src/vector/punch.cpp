@@ -15,8 +15,8 @@ constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kLeastHole = std::uint64_t{64} << 10;
 
 // Rows of versions that a batch up to `lsn` superseded, a bit for each row below `row_limit`.
-std::vector<bool> dead_rows(const Catalog& catalog, std::uint64_t versions, std::uint64_t lsn,
-                            std::uint64_t row_limit) {
+std::vector<bool> superseded_rows(const Catalog& catalog, std::uint64_t versions, std::uint64_t lsn,
+                                  std::uint64_t row_limit) {
   std::vector<bool> dead(static_cast<std::size_t>(row_limit));
   for (std::uint64_t i = 0; i < versions; ++i) {
     if (catalog.versions().superseded(i) > lsn) continue;
@@ -37,8 +37,8 @@ void StoreCore::punch_dead_rows() {
   std::uint64_t lsn = 0;
   {
     const base::MutexLock lock(write_mutex_);
-    const std::uint64_t dead = used_rows_ - catalog_->live();
-    if (!check_writable() || dead < punch_at_dead_rows_) return;
+    const std::uint64_t dead = dead_rows();
+    if (!is_writable() || dead < punch_at_dead_rows_) return;
     punch_at_dead_rows_ = dead + std::max(dead / 8, least_dead_rows());
     manifest = manifest_;
     catalog = catalog_;
@@ -46,7 +46,8 @@ void StoreCore::punch_dead_rows() {
     const base::MutexLock view_lock(view_mutex_);  // so that no view is between two stools
     lsn = std::min(manifest.checkpoint_lsn, views_->oldest().value_or(manifest.checkpoint_lsn));
   }
-  const std::vector<bool> dead = dead_rows(*catalog, manifest.slot_count, lsn, manifest.row_limit);
+  const std::vector<bool> dead =
+      superseded_rows(*catalog, manifest.slot_count, lsn, manifest.row_limit);
   if (!rows->try_lock_exclusive()) return;
   const std::uint64_t stride = identity_.stride();
   for (std::uint64_t row = 0; row < manifest.row_limit;) {

@@ -5,7 +5,6 @@
 // MANIFEST where that leads nowhere any more: after a compaction, or when checkpoints removed logs that it has not read.
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <thread>
 #include <utility>
 

@@ -480,12 +480,7 @@ class Salvager {
     for (const Record& record : parts_) {
       std::size_t at = 0;
       for (const Operation& operation : record.operations) {
-        apply({.kind = operation.kind,
-               .id = operation.id,
-               .row = operation.row,
-               .lsn = expected_,
-               .row_checksum = operation.row_checksum},
-              kNever);
+        apply(entry_of(operation, expected_), kNever);
         const bool carries = record.head.kind == RecordKind::inline_rows;
         if (operation.kind != OperationKind::put || !carries) continue;
         const auto row = std::span(record.rows).subspan(at, stride);

@@ -56,13 +56,11 @@ Result<StoreInfo> StoreCore::info() {
                  .generation = manifest_.generation,
                  .store_id = identity_.id,
                  .rows = catalog_->live(),
-                 .dead_rows = used_rows_ - catalog_->live(),
+                 .dead_rows = dead_rows(),
                  .lsn = lsn_,
                  .checkpoint_lsn = manifest_.checkpoint_lsn,
                  .log_bytes = log_ ? older_log_bytes_ + log_->record_bytes() : replayed_log_bytes_};
-  if (used_rows_ > 0) {
-    info.fragmentation = static_cast<double>(info.dead_rows) / static_cast<double>(used_rows_);
-  }
+  info.fragmentation = fragmentation();
   QUIRE_TRY(const auto names, file_system_.list(directory_));
   for (const std::string& name : names) {
     const auto file = file_system_.info(os::join_path(directory_, name));

@@ -245,6 +245,7 @@ class StoreCore {
   Result<void> switch_to(class NextGeneration& next, std::uint64_t history_lsn)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   Result<void> check_no_bulk_load(const char* operation) const QUIRE_REQUIRES(write_mutex_);
+  std::uint64_t dead_rows() const QUIRE_REQUIRES(write_mutex_);
   double fragmentation() const QUIRE_REQUIRES(write_mutex_);
   // punch.cpp
   void leave_views_whole() noexcept QUIRE_REQUIRES(write_mutex_);

@@ -323,13 +323,7 @@ Result<void> StoreCore::log_and_apply(std::span<const Operation> operations,
 
 void StoreCore::apply_next(std::span<const Operation> operations) {
   ++lsn_;
-  for (const Operation& operation : operations) {
-    catalog_->apply({.kind = operation.kind,
-                     .id = operation.id,
-                     .row = operation.row,
-                     .lsn = lsn_,
-                     .row_checksum = operation.row_checksum});
-  }
+  for (const Operation& operation : operations) catalog_->apply(entry_of(operation, lsn_));
 }
 
 Result<void> StoreCore::write_rows(std::span<const Change> changes) {
@@ -484,11 +478,11 @@ void StoreCore::note_what_is_due() {
     checkpoint_at_ = bytes + std::max<std::uint64_t>(options_.checkpoint_log_bytes / 4, 1);
     due |= kCheckpoint;
   }
-  const std::uint64_t dead_rows = used_rows_ - catalog_->live();
-  if (bulk_loads_ == 0 && dead_rows >= compact_at_dead_rows_ &&
+  const std::uint64_t dead = dead_rows();
+  if (bulk_loads_ == 0 && dead >= compact_at_dead_rows_ &&
       fragmentation() > options_.compact_above) {
     // If it fails, or is overtaken, it is worth another try when there is more to gain.
-    compact_at_dead_rows_ = dead_rows + std::max(dead_rows / 4, least_dead_rows());
+    compact_at_dead_rows_ = dead + std::max(dead / 4, least_dead_rows());
     due |= kCompact;
   }
   if (due == 0) return;
