@@ -256,8 +256,8 @@ class Store:
                     parts = []
             if self.lsn + 1 == end_lsn:
                 continue
-            require(all(later.is_zero_from_here() for later in following), log.path,
-                    f"batch {self.lsn + 1} is missing, and a later log has records")
+            require(not following, log.path,
+                    f"batch {self.lsn + 1} is missing, and there is a later log")
             if parts or not log.is_zero_from_here():
                 require(not log.proves_durable(self.lsn + 1), log.path,
                         f"batch {self.lsn + 1} is damaged, and was durable")
