@@ -15,6 +15,7 @@
 #include "base/try.hpp"
 #include "vector/control_page.hpp"
 #include "vector/log_writer.hpp"
+#include "vector/readable_file.hpp"
 #include "vector/row_file.hpp"
 #include "vector/salvage.hpp"
 #include "vector/slot_file.hpp"
@@ -144,6 +145,7 @@ class Repairer {
       return std::unexpected(std::move(old).error());
     }
     if (old) {
+      old = readable_file(*std::move(old), [](const std::string&, ByteRange) {});
       QUIRE_TRY(const os::FileInfo info, (*old)->info());
       std::vector<std::byte> bytes(static_cast<std::size_t>(std::min(info.size, kHeaderBytes)));
       QUIRE_CHECK((*old)->read_exactly(0, bytes));

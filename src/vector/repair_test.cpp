@@ -169,6 +169,35 @@ TEST_F(RepairTest, EverySectorThatGoesCanBeRepairedOrIsRefused) {
   EXPECT_LE(refused, 4) << "of a MANIFEST that says another version";
 }
 
+// A device that has lost a sector says so each time.
+TEST_F(RepairTest, EverySectorThatCannotBeReadCanBeRepairedOrIsRefused) {
+  make_and_crash();
+  int refused = 0;
+  for (const std::string& name : names()) {
+    if (name == "LOCK") continue;
+    const std::uint64_t size = disk_->info(file(name))->size;
+    for (std::uint64_t sector = 0; sector < std::min<std::uint64_t>(size, 4096 + 2048);
+         sector += 512) {
+      auto copy = disk_->power_cut(os::Survivors::all, random_);
+      copy->set_hook([&](const os::SimulatedCall& call) {
+        const bool reads = std::string(call.operation) == "read" && call.path == file(name);
+        const bool fails = reads && call.range.overlaps({sector, 512});
+        return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+      });
+      const auto report = repair(*copy, kStorePath, {});
+      copy->set_hook({});
+      if (!report) {
+        EXPECT_TRUE(failed_with(ErrorCode::corrupt, report)) << name << " at " << sector;
+        ++refused;
+        continue;
+      }
+      expect_repaired(*report, *copy);
+      if (HasFailure()) FAIL() << name << " at " << sector;
+    }
+  }
+  EXPECT_EQ(refused, 0);
+}
+
 TEST_F(RepairTest, ADamagedRowIsLeftOutAndListed) {
   make_and_crash();
   overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7);

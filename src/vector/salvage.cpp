@@ -10,6 +10,7 @@
 #include "base/try.hpp"
 #include "vector/log_reader.hpp"
 #include "vector/mend.hpp"
+#include "vector/readable_file.hpp"
 
 namespace quire::vector {
 
@@ -81,11 +82,20 @@ class Salvager {
         {.file = file, .range = range, .what = std::move(what), .id = std::nullopt});
   }
 
-  // The file, or nothing if it is not there.
+  // The file, or nothing if it is not there. What the device cannot read of it is damage.
   Result<std::unique_ptr<os::File>> open_file(const std::string& name) {
+    return open_file(name, [this](const std::string& where, ByteRange range) {
+      if (unreadable_.emplace(where, range.offset).second) {
+        note(where, range, "the device cannot read it");
+      }
+    });
+  }
+
+  Result<std::unique_ptr<os::File>> open_file(const std::string& name, UnreadableVisitor visit) {
     auto file = file_system_.open(path(name), os::OpenMode::read);
-    if (file || file.error().code() != ErrorCode::not_found) return file;
-    return std::unique_ptr<os::File>();
+    if (!file && file.error().code() == ErrorCode::not_found) return std::unique_ptr<os::File>();
+    if (!file) return file;
+    return readable_file(*std::move(file), std::move(visit));
   }
 
   // --- MANIFEST
@@ -216,7 +226,8 @@ class Salvager {
   Result<void> open_rows() {
     const std::string name = rows_name(manifest().generation);
     QUIRE_CHECK(check_header(FileRole::rows, name, manifest().generation));
-    QUIRE_TRY(salvage_.rows, open_file(name));
+    // It outlives this, and whoever reads a row learns by its checksum that it is damaged.
+    QUIRE_TRY(salvage_.rows, open_file(name, [](const std::string&, ByteRange) {}));
     if (!salvage_.rows) return {};
     QUIRE_TRY(const os::FileInfo info, salvage_.rows->info());
     const std::uint64_t end = kHeaderBytes + manifest().row_limit * manifest().identity.stride();
@@ -356,8 +367,7 @@ class Salvager {
       const std::uint64_t end_lsn = i + 1 < logs_.size() ? *logs_[i + 1].first_lsn : kNever;
       QUIRE_CHECK(replay(i, end_lsn));
       if (expected_ == end_lsn) continue;
-      QUIRE_TRY(const bool nothing_follows, are_empty(i + 1));
-      QUIRE_CHECK(judge_end(i, nothing_follows));
+      QUIRE_CHECK(judge_end(i));
       break;
     }
     if (is_incomplete_ && !report().lost_batches) QUIRE_CHECK(lose_from(logs_.size()));
@@ -441,8 +451,7 @@ class Salvager {
       if (!rows_are_whole(record)) {
         // Torn, unless it was durable: then it counts, and the row check finds what is damaged of it.
         QUIRE_TRY(const bool was_durable, log.proves_durable(expected_));
-        QUIRE_TRY(const bool nothing_follows, are_empty(which + 1));
-        if (!was_durable && nothing_follows) return {};
+        if (!was_durable && is_the_last(which)) return {};
         note(log.path(), {log.position(), record.length},
              "rows that the record of batch " + std::to_string(expected_) +
                  " names are damaged, and were durable");
@@ -492,19 +501,13 @@ class Salvager {
     ++expected_;
   }
 
-  // True if the logs from index `first` on hold no byte behind their headers, and none is unused.
-  Result<bool> are_empty(std::size_t first) {
-    for (std::size_t i = first; i < logs_.size(); ++i) {
-      QUIRE_TRY(const bool empty, logs_[i].reader.only_zeros_follow());
-      if (!empty) return false;
-    }
-    return !is_incomplete_;
-  }
+  // A log that was followed by another was durable.
+  bool is_the_last(std::size_t which) const { return which + 1 == logs_.size() && !is_incomplete_; }
 
   // Log `which` ends here: as it should, in a torn tail, or in damage.
-  Result<void> judge_end(std::size_t which, bool nothing_follows) {
+  Result<void> judge_end(std::size_t which) {
     LogReader& log = logs_[which].reader;
-    if (nothing_follows) {
+    if (is_the_last(which)) {
       QUIRE_TRY(const bool clean, log.only_zeros_follow());
       if (clean && parts_.empty()) return {};
       // A log whose salt is lost shows none of its records; that it holds some is all that can be seen.
@@ -602,6 +605,7 @@ class Salvager {
   const RepairOptions& options_;
   std::vector<std::string> names_;
   Salvage salvage_;
+  std::set<std::pair<std::string, std::uint64_t>> unreadable_;  // sectors: path and offset
   bool is_derived_ = false;  // the MANIFEST is put together from the other files
 
   std::unordered_map<std::uint64_t, Newest> newest_;
