@@ -33,6 +33,9 @@ inline namespace v0 {
 // lives, even after the store object is gone. Cheap to copy. A view that is never dropped keeps
 // memory and, later, replaced files.
 //
+// What gives spans asks for a view with a name: `store.view().find<float>(42)` does not compile, since the
+// spans would outlive the view.
+//
 // Spans are plain memory: if someone else cuts or replaces the store's files, touching them may raise
 // SIGBUS. `VectorStore::get`, `nearest` and `verify` are guarded and return an error instead. Spans
 // are not compared with their checksums; `get` is.
@@ -57,11 +60,12 @@ class QUIRE_EXPORT ReadView {
 
   // The bytes of the vector under `id`; no copy, no lock, no allocation.
   // Errors: not_found.
-  [[nodiscard]] Result<std::span<const std::byte>> find_bytes(std::uint64_t id) const noexcept;
+  [[nodiscard]] Result<std::span<const std::byte>> find_bytes(std::uint64_t id) const& noexcept;
+  Result<std::span<const std::byte>> find_bytes(std::uint64_t id) const&& = delete;
 
   // The vector under `id` as elements. Errors: not_found; mismatch if T is not the element type.
   template <Element T>
-  [[nodiscard]] Result<std::span<const T>> find(std::uint64_t id) const noexcept {
+  [[nodiscard]] Result<std::span<const T>> find(std::uint64_t id) const& noexcept {
     if (element_type_of<T> != element_type()) {
       return std::unexpected(Error(ErrorCode::mismatch, "find"));
     }
@@ -69,6 +73,8 @@ class QUIRE_EXPORT ReadView {
     if (!bytes) return std::unexpected(bytes.error());
     return std::span(reinterpret_cast<const T*>(bytes->data()), dimension());
   }
+  template <Element T>
+  Result<std::span<const T>> find(std::uint64_t id) const&& = delete;
 
   [[nodiscard]] bool contains(std::uint64_t id) const noexcept {
     return find_bytes(id).has_value();
@@ -79,7 +85,10 @@ class QUIRE_EXPORT ReadView {
   // caches: the waits for memory overlap. Returns how many were found.
   // Errors: invalid_argument (`out` is not as long as `ids`); nothing is written then.
   [[nodiscard]] Result<std::size_t> get_many(
-      std::span<const std::uint64_t> ids, std::span<std::span<const std::byte>> out) const noexcept;
+      std::span<const std::uint64_t> ids,
+      std::span<std::span<const std::byte>> out) const& noexcept;
+  Result<std::size_t> get_many(std::span<const std::uint64_t> ids,
+                               std::span<std::span<const std::byte>> out) const&& = delete;
 
   // Every id, ascending.
   [[nodiscard]] std::vector<std::uint64_t> ids() const;
@@ -91,7 +100,8 @@ class QUIRE_EXPORT ReadView {
 
   // All rows as one matrix; see RowMatrix. Goes once over what was put and removed, and takes about 8 bytes
   // a row.
-  [[nodiscard]] RowMatrix rows() const;
+  [[nodiscard]] RowMatrix rows() const&;
+  RowMatrix rows() const&& = delete;
 
   // Number of the batch that put the vector under `id`. No lock, no allocation. Errors: not_found.
   [[nodiscard]] Result<std::uint64_t> lsn_of(std::uint64_t id) const noexcept;

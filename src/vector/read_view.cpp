@@ -80,7 +80,7 @@ std::uint32_t ReadView::dimension() const noexcept { return state_->identity.dim
 ElementType ReadView::element_type() const noexcept { return state_->identity.element_type; }
 std::uint64_t ReadView::lsn() const noexcept { return state_->lsn; }
 
-Result<std::span<const std::byte>> ReadView::find_bytes(std::uint64_t id) const noexcept {
+Result<std::span<const std::byte>> ReadView::find_bytes(std::uint64_t id) const& noexcept {
   const vector::FindTimer timer(*state_->metrics);
   const std::uint64_t row = state_->catalog->find_row(state_->versions, id);
   // Without details, so that nothing is allocated.
@@ -100,7 +100,7 @@ std::vector<std::uint64_t> ReadView::ids() const {
 }
 
 Result<std::size_t> ReadView::get_many(std::span<const std::uint64_t> ids,
-                                       std::span<std::span<const std::byte>> out) const noexcept {
+                                       std::span<std::span<const std::byte>> out) const& noexcept {
   if (ids.size() != out.size()) {
     return std::unexpected(Error(ErrorCode::invalid_argument, "get_many"));
   }
@@ -134,7 +134,7 @@ void ReadView::scan(const RowVisitor& visit) const {
   }
 }
 
-RowMatrix ReadView::rows() const {
+RowMatrix ReadView::rows() const& {
   RowMatrix matrix;
   matrix.element_type = element_type();
   matrix.stride = static_cast<std::size_t>(state_->identity.stride());

@@ -130,7 +130,8 @@ TEST_F(ReadViewTest, ScanStopsWhenItIsTold) {
 }
 
 TEST_F(ReadViewTest, TheMatrixHasEveryLiveRowAndSaysWhose) {
-  EXPECT_EQ(store_->view().rows().size(), 0U);
+  const ReadView empty = store_->view();
+  EXPECT_EQ(empty.rows().size(), 0U);
   put_all_sorts();
   const ReadView view = store_->view();
   EXPECT_EQ(in_matrix(view), model_);

@@ -153,7 +153,8 @@ TEST_F(StoreTest, KeepsFloats) {
   ASSERT_TRUE(succeeded(made->put(1, std::vector<float>{1.5F, -2.0F, 3.25F})));
   EXPECT_EQ(*made->get<float>(1), (std::vector<float>{1.5F, -2.0F, 3.25F}));
   EXPECT_TRUE(failed_with(ErrorCode::mismatch, made->get<std::uint8_t>(1)));
-  EXPECT_TRUE(failed_with(ErrorCode::mismatch, made->view().find<std::uint8_t>(1)));
+  const ReadView view = made->view();
+  EXPECT_TRUE(failed_with(ErrorCode::mismatch, view.find<std::uint8_t>(1)));
 }
 
 // Durability: what a returned put survives.

@@ -52,8 +52,9 @@ TEST_P(TypedStoreTest, KeepsItsRowsThroughLogCheckpointAndReopening) {
   }
   auto store = open({.element_type = GetParam()});
   EXPECT_EQ(store.element_type(), GetParam());
-  EXPECT_TRUE(same(*store.view().find_bytes(1), first));
-  EXPECT_TRUE(same(*store.view().find_bytes(2), second));
+  const ReadView view = store.view();
+  EXPECT_TRUE(same(*view.find_bytes(1), first));
+  EXPECT_TRUE(same(*view.find_bytes(2), second));
   std::vector<std::byte> copy(first.size());
   ASSERT_TRUE(succeeded(store.get(2, copy)));
   EXPECT_TRUE(same(copy, second));
@@ -90,11 +91,12 @@ TEST_P(TypedStoreTest, ConvertsWhereAsked) {
     ASSERT_TRUE(succeeded(rows.append(ids, two)));
     ASSERT_TRUE(succeeded(loader.commit(std::move(rows))));
   }
+  const ReadView view = store.view();
   for (const std::uint64_t id : {1U, 3U}) {
-    EXPECT_TRUE(same(*store.view().find_bytes(id), row_of(one))) << id;
+    EXPECT_TRUE(same(*view.find_bytes(id), row_of(one))) << id;
   }
   for (const std::uint64_t id : {2U, 4U}) {
-    EXPECT_TRUE(same(*store.view().find_bytes(id), row_of(two))) << id;
+    EXPECT_TRUE(same(*view.find_bytes(id), row_of(two))) << id;
   }
   EXPECT_EQ(*store.get<float>(4), two);
   EXPECT_EQ(*store.get<std::uint8_t>(2), bytes);
