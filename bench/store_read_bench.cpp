@@ -1,0 +1,225 @@
+// Reading a vector store, against what memory gives: bare cache misses, and the speed of reading rows once.
+#include <atomic>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "bench/store_contest.hpp"
+#include "quire/convert.hpp"
+#include "quire/latency_histogram.hpp"
+
+namespace {
+
+constexpr std::uint32_t kDimension = 128;
+constexpr int kRounds = 7;
+
+// One after the other as a program meets them: each is known when the one before it was read.
+template <class Find>
+double seconds_a_find(std::uint64_t rows, const Find& find) {
+  constexpr std::uint64_t kFinds = 1'000'000;
+  std::uint64_t random = 1;
+  float sum = 0;
+  const double seconds = seconds_of([&] {
+    for (std::uint64_t i = 0; i < kFinds; ++i) {
+      random = random * 6364136223846793005U + 1442695040888963407U;
+      sum += find((random >> 33) % rows);
+    }
+  });
+  benchmark::DoNotOptimize(sum);
+  return seconds / kFinds;
+}
+
+// The bare miss: a table that says where the row of each id is, without any check, and the row.
+void compare_finds(std::uint64_t rows, bool random_ids) {
+  Contest contest(
+      "find, " + std::to_string(rows) + " rows, " + (random_ids ? "random" : "dense") + " ids",
+      kRounds, kNanoseconds);
+  if (!contest.is_wanted()) return;
+  const Scratch scratch;
+  const auto store = filled_store(scratch / "store", rows, kDimension, random_ids);
+  const quire::ReadView view = store.view();
+  std::vector<const float*> row_of(rows);
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    row_of[i] = view.find<float>(id_of(i, random_ids))->data();
+  }
+  std::vector<std::uint64_t> batch(64);
+  std::vector<std::span<const std::byte>> found(batch.size());
+  std::size_t waiting = 0;
+  contest
+      .add("find",
+           [&] {
+             return seconds_a_find(rows, [&](std::uint64_t i) {
+               return (*view.find<float>(id_of(i, random_ids)))[0];
+             });
+           })
+      .add("get_many, 64 at once",
+           [&] {
+             return seconds_a_find(rows, [&](std::uint64_t i) {
+               batch[waiting++] = id_of(i, random_ids);
+               if (waiting < batch.size()) return 0.0F;
+               waiting = 0;
+               view.get_many(batch, found).value();
+               float sum = 0;
+               for (const auto row : found) sum += reinterpret_cast<const float*>(row.data())[0];
+               return sum;
+             });
+           })
+      .add("two bare loads",
+           [&] {
+             return seconds_a_find(rows, [&](std::uint64_t i) {
+               return row_of[id_of(i, random_ids) == ~std::uint64_t{0} ? 0 : i][0];
+             });
+           })
+      .goal("find", "two bare loads", 1 / 1.5)
+      .run();
+}
+
+struct Finding {
+  double finds_a_second = 0;
+  quire::LatencyHistogram::Snapshot latency;  // of 64 finds
+};
+
+// `threads` find for a while, each 64 at a time.
+Finding find_for(const quire::VectorStore& store, std::uint64_t rows, unsigned threads,
+                 std::chrono::milliseconds duration) {
+  quire::LatencyHistogram histogram;
+  std::atomic<std::uint64_t> finds = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (unsigned t = 0; t < threads; ++t) {
+      readers.emplace_back([&, t] {
+        std::uint64_t random = t + 1;
+        std::uint64_t done = 0;
+        float sum = 0;
+        const auto end = std::chrono::steady_clock::now() + duration;
+        auto now = std::chrono::steady_clock::now();
+        while (now < end) {
+          const quire::ReadView view = store.view();
+          for (int i = 0; i < 64; ++i) {
+            random = random * 6364136223846793005U + 1442695040888963407U;
+            sum += (*view.find<float>((random >> 33) % rows))[0];
+          }
+          const auto after = std::chrono::steady_clock::now();
+          histogram.record(static_cast<std::uint64_t>(
+              std::chrono::duration_cast<std::chrono::nanoseconds>(after - now).count()));
+          now = after;
+          done += 64;
+        }
+        benchmark::DoNotOptimize(sum);
+        finds += done;
+      });
+    }
+  }
+  return {static_cast<double>(finds) / std::chrono::duration<double>(duration).count(),
+          histogram.snapshot()};
+}
+
+// 1,000 puts a second, each durable for a killed process.
+void put_steadily(quire::VectorStore& store, std::uint64_t rows, const std::stop_token& stop) {
+  const std::vector<float> row = random_rows(1, kDimension);
+  auto next = std::chrono::steady_clock::now();
+  for (std::uint64_t id = 0; !stop.stop_requested(); ++id) {
+    store.put(id * 7919 % rows, row).value();
+    next += std::chrono::milliseconds(1);
+    std::this_thread::sleep_until(next);
+  }
+}
+
+void compare_finds_beside_a_writer() {
+  constexpr std::uint64_t kRows = 1'000'000;
+  Contest contest("finds of two threads beside a writer", kRounds, kNanoseconds);
+  if (!contest.is_wanted()) return;
+  const Scratch scratch;
+  filled_store(scratch / "store", kRows, kDimension).close().value();
+  auto store = quire::VectorStore::open(scratch / "store").value();
+  constexpr std::chrono::milliseconds kWhile(500);
+  std::vector<double> alone;
+  std::vector<double> beside;
+  contest
+      .add("1 thread",
+           [&] {
+             const Finding found = find_for(store, kRows, 1, kWhile);
+             alone.push_back(static_cast<double>(found.latency.percentile(99.9)));
+             return 1 / found.finds_a_second;
+           })
+      .add("2 threads beside 1,000 puts a second",
+           [&] {
+             const std::jthread writer(
+                 [&](const std::stop_token& stop) { put_steadily(store, kRows, stop); });
+             const Finding found = find_for(store, kRows, 2, kWhile);
+             beside.push_back(static_cast<double>(found.latency.percentile(99.9)));
+             return 1 / found.finds_a_second;
+           })
+      .goal("2 threads beside 1,000 puts a second", "1 thread", 1.8)
+      .run();
+  std::ranges::sort(alone);
+  std::ranges::sort(beside);
+  const double ratio = beside[beside.size() / 2] / alone[alone.size() / 2];
+  std::printf(
+      "  64 finds, p99.9: %.1f us alone, %.1f us beside the writer: %.2f times; goal 2: %s\n",
+      alone[alone.size() / 2] / 1e3, beside[beside.size() / 2] / 1e3, ratio,
+      ratio <= 2 ? "met" : "MISSED");
+}
+
+// Every byte of the rows once, by a thread a core.
+double seconds_to_read(std::span<const std::byte> bytes) {
+  const auto* words = reinterpret_cast<const std::uint64_t*>(bytes.data());
+  const std::size_t count = bytes.size() / 8;
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  std::vector<std::uint64_t> sums(threads * 8);
+  const double seconds = seconds_of([&] {
+    std::vector<std::jthread> workers;
+    for (std::size_t t = 0; t < threads; ++t) {
+      workers.emplace_back([&, t] {
+        std::uint64_t sum = 0;
+        for (std::size_t i = count / threads * t; i < count / threads * (t + 1); ++i) {
+          sum += words[i];
+        }
+        sums[t * 8] = sum;
+      });
+    }
+  });
+  benchmark::DoNotOptimize(sums);
+  return seconds;
+}
+
+void compare_nearest(quire::ElementType type) {
+  constexpr std::uint64_t kRows = 1'000'000;
+  Contest contest("nearest of 1,000,000 x 128 " + std::string(quire::to_string(type)), kRounds);
+  if (!contest.is_wanted()) return;
+  const Scratch scratch;
+  auto store = quire::VectorStore::create(scratch / "store",
+                                          {.dimension = kDimension,
+                                           .element_type = type,
+                                           .durability = quire::Durability::checkpoint_only},
+                                          {.convert = true})
+                   .value();
+  put_rows(store, 0, kRows);
+  store.checkpoint().value();
+  const quire::ReadView view = store.view();
+  const std::size_t row_bytes = quire::row_bytes(type, kDimension);
+  const auto bytes = view.rows().bytes.first(kRows * row_bytes);
+  std::vector<std::byte> queries(64 * row_bytes);
+  quire::convert(random_rows(64, kDimension), kDimension, type, queries).value();
+  const auto nearest = [&](std::size_t count) {
+    const quire::VectorRef rows(type, std::span(queries).first(count * row_bytes));
+    return seconds_of([&] { benchmark::DoNotOptimize(view.nearest(rows, 10).value()); });
+  };
+  contest.add("1 query", [&] { return nearest(1); })
+      .add("64 queries", [&] { return nearest(64); })
+      .add("reading the rows once", [&] { return seconds_to_read(bytes); })
+      .goal("1 query", "reading the rows once", 0.85)
+      .run();
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  benchmark::Initialize(&count, words);
+  for (const std::uint64_t rows : {10'000U, 100'000U, 1'000'000U, 10'000'000U}) {
+    for (const bool random_ids : {true, false}) compare_finds(rows, random_ids);
+  }
+  compare_finds_beside_a_writer();
+  for (const auto type : {quire::ElementType::f32, quire::ElementType::u8}) compare_nearest(type);
+  benchmark::RunSpecifiedBenchmarks();
+}
