@@ -65,7 +65,7 @@ class QUIRE_EXPORT VectorStore {
 
   // Opens for reading and writing; recovers what a crash left, see recovery().
   // Errors: not_found (no directory, or no store in it), busy (another writer), mismatch, corrupt and
-  // truncated (damage that the log cannot repair; nothing was changed), format_version, permission,
+  // truncated (damage that the log cannot repair; no file that counts was changed), format_version, permission,
   // no_space (recovery needs room; nothing is lost), io.
   [[nodiscard]] static Result<VectorStore> open(const std::filesystem::path& directory,
                                                 const OpenStoreOptions& options = {});
@@ -169,7 +169,8 @@ class QUIRE_EXPORT VectorStore {
   // for `busy`: a bulk loader or rows of it live, and nothing was done.
   [[nodiscard]] Result<void> close();
 
-  // Reads every file of the store and compares every checksum; writers wait. Errors: io and the like
+  // Reads every file of the store and compares every checksum (a read-only handle: of the logs what it took from them
+  // when it opened). Writers wait while headers and logs are read. Errors: io and the like
   // where it could not look; damage that it found is in the report.
   [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress = {}) const;
 

@@ -1,6 +1,7 @@
 // Compaction: the live rows move to the next generation of files, and the dead ones go. The steps:
 // docs/formats/vector-store.md, "Compaction".
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/try.hpp"
@@ -15,6 +16,7 @@ namespace {
 // than rows are copied.
 constexpr std::uint64_t kMostLeftBytes = std::uint64_t{4} << 20;
 constexpr int kMostRounds = 20;
+constexpr std::uint64_t kAnyBytes = std::numeric_limits<std::uint64_t>::max();
 // What is gained has to be worth the work.
 constexpr std::uint64_t kLeastDeadBytes = std::uint64_t{1} << 20;
 
@@ -92,15 +94,19 @@ Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback
   CopySource now = source();
   const std::uint64_t history_lsn = now.lsn;
   QUIRE_CHECK(next->copy(now, stop_.get_token(), progress));
-  for (int round = 0; round < kMostRounds; ++round) {
-    // Again and again what was written meanwhile, which is less each time.
+  const std::uint64_t before = size_on_disk(file_system_, directory_, generation);
+  for (int round = 0;; ++round) {
+    // Again and again what was written meanwhile, which is less each time, unless writers are faster than this.
     now = source();
     QUIRE_CHECK(next->copy(now, stop_.get_token()));
-    if (next->unsynced_bytes() <= kMostLeftBytes && round > 0) break;
-    QUIRE_CHECK(next->sync());
+    if (next->unsynced_bytes() > kMostLeftBytes || round == 0) {
+      QUIRE_CHECK(next->sync());
+      if (round < kMostRounds) continue;
+    }
+    const std::uint64_t most = round < kMostRounds ? kMostLeftBytes : kAnyBytes;
+    QUIRE_TRY(const bool done, switch_to(*next, history_lsn, most));
+    if (done) break;
   }
-  const std::uint64_t before = size_on_disk(file_system_, directory_, generation);
-  QUIRE_CHECK(switch_to(*next, history_lsn));
   const std::uint64_t after = size_on_disk(file_system_, directory_, generation + 1);
   // Maps of views, and readers in other processes, keep what they have open.
   ignore_error(file_system_.remove(os::join_path(directory_, rows_name(generation))));
@@ -110,10 +116,12 @@ Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback
                           .bytes_reclaimed = before > after ? before - after : 0};
 }
 
-Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_lsn) {
+Result<bool> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_lsn,
+                                  std::uint64_t most_bytes) {
   const base::MutexLock lock(write_mutex_);
   const Stopwatch pause;
   QUIRE_CHECK(check_writable());
+  if (next.bytes_left(catalog_->versions().size()) > most_bytes) return false;
   QUIRE_CHECK(check_no_bulk_load("compact"));
   QUIRE_CHECK(next.copy({.catalog = catalog_,
                          .rows = staged_.rows,
@@ -158,7 +166,7 @@ Result<void> StoreCore::switch_to(NextGeneration& next, std::uint64_t history_ls
   adopt_manifest(manifest);
   remove_logs(first_log, manifest.first_log);
   pause.record_in(metrics_->compaction_pause);
-  return {};
+  return true;
 }
 
 }  // namespace quire::vector

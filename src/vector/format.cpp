@@ -173,6 +173,9 @@ Result<FileHeader> FileHeader::decode(std::span<const std::byte> bytes, FileRole
   header.number = load_le<std::uint64_t>(bytes, 32);
   header.salt = load_le<std::uint64_t>(bytes, 48);
   header.first_lsn = load_le<std::uint64_t>(bytes, 56);
+  if (load_le<std::uint64_t>(bytes, 72) != 0) {
+    return damaged(path, {72, 8}, "it has a user field per row, which this version has not");
+  }
   return header;
 }
 
@@ -238,9 +241,9 @@ std::string slots_name(std::uint64_t generation) {
 }
 std::string log_name(std::uint64_t number) { return "log-" + std::to_string(number) + ".wal"; }
 
-bool is_repair_report(const std::string& name) {
+bool is_unfinished_repair(const std::string& name) {
   std::uint64_t number = 0;
-  return number_between(name, "repair-", ".txt", number);
+  return number_between(name, "repair-", ".unfinished", number);
 }
 
 std::string spare_name(std::uint64_t number) { return "spare-" + std::to_string(number) + ".tmp"; }

@@ -113,7 +113,7 @@ inline constexpr const char* kLockName = "LOCK";
 // The generation in the name of a rows or slots file; false if `name` is none.
 [[nodiscard]] bool parse_generation_name(const std::string& name, std::uint64_t& generation);
 // True of the name of what a repair tells.
-[[nodiscard]] bool is_repair_report(const std::string& name);
+[[nodiscard]] bool is_unfinished_repair(const std::string& name);
 // A file that a log will be made of.
 [[nodiscard]] std::string spare_name(std::uint64_t number);
 

@@ -60,6 +60,9 @@ Result<LogWriter> LogWriter::open_empty(os::FileSystem& file_system, const std::
   const std::string path = os::join_path(directory, log_name(number));
   QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::read_write));
   QUIRE_TRY(const FileHeader header, FileHeader::read(*file, FileRole::log, identity, number));
+  QUIRE_CHECK(file->write_all(0, header.encode()));
+  file->forget_sync_failure();
+  QUIRE_CHECK(file->sync());
   QUIRE_TRY(const os::FileInfo info, file->info());
   return LogWriter(std::move(file), number, header.salt, std::max(info.size, kHeaderBytes));
 }

@@ -23,7 +23,8 @@ class LogWriter {
                                                 const StoreIdentity& identity, std::uint64_t number,
                                                 std::uint64_t first_lsn,
                                                 const std::optional<std::string>& spare = {});
-  // Goes on with a log that holds no record and nothing but zeros behind its header.
+  // Goes on with a log that holds no record and nothing but zeros behind its header. The header becomes durable:
+  // whoever made the log may have died before it was.
   [[nodiscard]] static Result<LogWriter> open_empty(os::FileSystem& file_system,
                                                     const std::string& directory,
                                                     const StoreIdentity& identity,

@@ -46,6 +46,10 @@ class NextGeneration {
   // Versions of the source that were copied or passed over.
   std::uint64_t copied_versions() const noexcept { return copied_versions_; }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
+  // At most so many bytes are still to be copied of a source that has `versions`.
+  std::uint64_t bytes_left(std::uint64_t versions) const noexcept {
+    return (versions - copied_versions_) * (stride_ + kSlotEntryBytes);
+  }
 
   // Makes what was copied durable, and the names of the files too. Errors: io.
   [[nodiscard]] Result<void> sync();

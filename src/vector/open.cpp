@@ -195,7 +195,7 @@ Result<void> StoreCore::recover(LogSet logs) {
     QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_, *outcome.empty_log));
   } else {
     if (outcome.batches > 0) {
-      QUIRE_CHECK(make_log_durable(outcome.tail_log, outcome.tail_position));
+      QUIRE_CHECK(make_log_durable(outcome.tail_log, outcome.unsure_from, outcome.tail_position));
     }
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
                                       lsn_ + 1, spares_.take()));
@@ -218,12 +218,13 @@ Result<void> StoreCore::recover(LogSet logs) {
 }
 
 // That a log has a successor says that it is durable up to its last record. An earlier process need not have
-// synced it, or its sync failed, and so its bytes are written once more.
-Result<void> StoreCore::make_log_durable(std::uint64_t number, std::uint64_t end) {
+// synced it, or its sync failed, and so what nothing proves to be durable is written once more.
+Result<void> StoreCore::make_log_durable(std::uint64_t number, std::uint64_t begin,
+                                         std::uint64_t end) {
   QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
                                          os::OpenMode::read_write));
   std::vector<std::byte> block(std::size_t{1} << 20);
-  for (std::uint64_t at = 0; at < end; at += block.size()) {
+  for (std::uint64_t at = begin; at < end; at += block.size()) {
     const auto bytes = std::span(block).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), end - at)));
     QUIRE_CHECK(file->read_exactly(at, bytes));
@@ -238,7 +239,7 @@ void StoreCore::remove_leftovers() {
   const auto names = file_system_.list(directory_);
   if (!names) return;
   // A repair that was cut short may have left damaged files under the names of those that nobody needs.
-  if (std::ranges::any_of(*names, is_repair_report)) return;
+  if (std::ranges::any_of(*names, is_unfinished_repair)) return;
   for (const std::string& name : *names) {
     std::uint64_t number = 0;
     const bool is_old_log = parse_log_name(name, number) && number < manifest_.first_log;

@@ -88,6 +88,10 @@ class Repairer {
     return name + ".damaged-" + std::to_string(number_);
   }
   std::string report_name() const { return "repair-" + std::to_string(number_) + ".txt"; }
+  // Its name until all is done.
+  std::string unfinished_name() const {
+    return "repair-" + std::to_string(number_) + ".unfinished";
+  }
 
   Result<void> check_is_store() const {
     const bool is_store = std::ranges::any_of(names_, [](const std::string& name) {
@@ -128,7 +132,7 @@ class Repairer {
   // The first number that no earlier repair used.
   void choose_number() {
     const auto is_used = [&](const std::string& name) {
-      return name == report_name() || name.ends_with(kept_name(""));
+      return name == report_name() || name == unfinished_name() || name.ends_with(kept_name(""));
     };
     while (std::ranges::any_of(names_, is_used)) ++number_;
   }
@@ -173,7 +177,7 @@ class Repairer {
     ++next.first_log;
     QUIRE_CHECK(write_vectors(next));
     const std::string text = as_text(report());
-    QUIRE_CHECK(write_new(report_name(), std::as_bytes(std::span(text))));
+    QUIRE_CHECK(write_new(unfinished_name(), std::as_bytes(std::span(text))));
     next.checkpoint_lsn = next.history_lsn = salvaged_.last_lsn;
     next.slot_count = next.row_limit = next.live = salvaged_.vectors.size();
     // Syncs the directory too.
@@ -218,8 +222,8 @@ class Repairer {
     return slots->sync();
   }
 
-  // All of them, also of generations and logs that did not count. Until they have other names, the report beside them
-  // keeps openings from removing them.
+  // All of them, also of generations and logs that did not count. Until they have other names, the unfinished report
+  // beside them keeps openings from removing them.
   Result<void> keep_old_files() {
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
@@ -227,7 +231,18 @@ class Repairer {
       QUIRE_CHECK(file_system_.rename(path(name), path(kept_name(name)), IfExists::fail));
       report().kept.push_back(kept_name(name));
     }
+    QUIRE_CHECK(file_system_.sync_directory(directory_));
+    // Those of earlier repairs that were cut short, too: what they had not renamed this one has.
+    for (const std::string& name : names_) {
+      if (is_unfinished_repair(name)) QUIRE_CHECK(finish(name));
+    }
+    QUIRE_CHECK(finish(unfinished_name()));
     return file_system_.sync_directory(directory_);
+  }
+
+  Result<void> finish(const std::string& unfinished) {
+    const std::string stem = unfinished.substr(0, unfinished.rfind('.'));
+    return file_system_.rename(path(unfinished), path(stem + ".txt"), IfExists::fail);
   }
 
   os::FileSystem& file_system_;

@@ -22,9 +22,8 @@
 //   1. `manifest_` is what the MANIFEST on disk says, or what it said before a replacement whose outcome
 //      is not known; both are good, because logs are removed only after a replacement that succeeded. Where they
 //      are of two generations, nothing is written any more. It changes with both locks held.
-//   2. Log K + 1 gets its first record only when every record in log K, and the rows those name, are
-//      durable, and log K gets none from the moment on that log K + 1 is begun. So a log with a
-//      successor that holds something is complete.
+//   2. Log K + 1 is made only when every record in log K, and the rows those name, are durable, and log K
+//      gets none from the moment on that log K + 1 is begun. So a log with a successor is complete.
 //   3. Rows below `next_row_` are written by nobody but the bulk load that they were granted to, if any,
 //      and by that before their record. A load gives back only rows that no claim holds, and only the
 //      last ones before `next_row_` are taken back.
@@ -163,7 +162,7 @@ class StoreCore {
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover(struct LogSet logs) QUIRE_REQUIRES(upkeep_mutex_, write_mutex_);
-  Result<void> make_log_durable(std::uint64_t number, std::uint64_t end)
+  Result<void> make_log_durable(std::uint64_t number, std::uint64_t begin, std::uint64_t end)
       QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
@@ -244,8 +243,10 @@ class StoreCore {
   Result<CompactionReport> write_next_generation(const ProgressCallback& progress)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   // Brings the next generation up to date while no batch is written, and goes on with it.
-  Result<void> switch_to(class NextGeneration& next, std::uint64_t history_lsn)
-      QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_, view_mutex_);
+  // False, and nothing is done, if more than `most_bytes` are still to be copied.
+  Result<bool> switch_to(class NextGeneration& next, std::uint64_t history_lsn,
+                         std::uint64_t most_bytes) QUIRE_REQUIRES(upkeep_mutex_)
+      QUIRE_EXCLUDES(write_mutex_, view_mutex_);
   Result<void> check_no_bulk_load(const char* operation) const QUIRE_REQUIRES(write_mutex_);
   std::uint64_t dead_rows() const QUIRE_REQUIRES(write_mutex_);
   double fragmentation() const QUIRE_REQUIRES(write_mutex_);

@@ -62,13 +62,14 @@ TEST_F(DamagedStore, EveryFlippedByteOfEveryFileIsFoundOrHarmless) {
   ASSERT_EQ(names,
             (std::vector<std::string>{"LOCK", "MANIFEST", "MANIFEST.tmp", "gen-1.rows",
                                       "gen-1.slots", "log-2.wal", "spare-1.tmp", "spare-2.tmp"}));
+  const bool nightly = std::getenv("QUIRE_NIGHTLY") != nullptr;
   std::map<std::string, std::map<Outcome, int>> counts;
   for (const std::string& name : names) {
     // What is allocated ahead is slack: the rows' 12 and the log's 4 records are enough.
     const std::uint64_t end = std::min<std::uint64_t>(size_of(name), 4096 + 800);
     for (std::uint64_t offset = 0; offset < end; ++offset) {
-      // Headers are covered by one checksum: every 16th byte of them, and all that follows.
-      if (offset >= 128 && offset < 4080 && offset % 16 != 0) continue;
+      // The padding of headers is covered by their one checksum: by day every 16th byte of it.
+      if (offset >= 128 && offset < 4080 && offset % 16 != 0 && !nightly) continue;
       ++counts[name][open_flipped(name, offset)];
       if (HasFailure()) return;
     }

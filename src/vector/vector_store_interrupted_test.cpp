@@ -44,6 +44,23 @@ TEST_F(Interrupted, AManifestThatWasNotYetDurableIsMadeSoBeforeItsLogsGo) {
   }
 }
 
+TEST_F(Interrupted, ALogWhoseHeaderWasNotYetDurableIsMadeSoBeforeItIsGoneOnWith) {
+  create();
+  put(1, 1);
+  store_.reset();
+  for (const std::uint64_t number : {1U, 2U}) {
+    ASSERT_TRUE(succeeded(disk_->remove(file(spare_name(number)))));
+  }
+  die_at("sync", "/log-2.wal");
+  EXPECT_FALSE(open());
+  disk_->set_hook({});
+  reopen();
+  put(2, 2);
+  lose_power(os::Survivors::none);
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 TEST_F(Interrupted, AStoreWhoseDirectoryWasNotYetDurableIsMadeSoBeforeItTakesWrites) {
   for (const auto& [path, skip] : {std::pair("/", 0), std::pair("/store", 1)}) {
     store_.reset();
