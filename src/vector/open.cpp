@@ -133,18 +133,33 @@ Result<void> StoreCore::restore_rows(const ReplayedBatch& batch) {
   const bool were_synced = durability_ == Durability::power_loss && !rows_->sync_has_failed();
   if (!batch.carries_rows && were_synced) return {};
   const auto stride = static_cast<std::size_t>(identity_.stride());
-  std::vector<std::byte> from_file(stride);
+  const std::size_t most = std::max<std::size_t>((std::size_t{1} << 20) / stride, 1);
+  const auto& operations = batch.operations;
+  std::vector<std::byte> from_file;
   std::size_t at = 0;
-  for (const Operation& operation : batch.operations) {
-    if (operation.kind != OperationKind::put) continue;
-    std::span<const std::byte> row = from_file;
-    if (batch.carries_rows) {
-      row = std::span(batch.carried_rows).subspan(at, stride);
-      at += stride;
-    } else {
-      QUIRE_CHECK(rows_->read(operation.row, from_file));
+  for (std::size_t first = 0; first < operations.size();) {
+    if (operations[first].kind != OperationKind::put) {
+      ++first;
+      continue;
     }
-    QUIRE_CHECK(rows_->write(operation.row, row));
+    // A run of consecutive rows is written at once.
+    std::size_t count = 1;
+    while (count < most && first + count < operations.size() &&
+           operations[first + count].kind == OperationKind::put &&
+           operations[first + count].row == operations[first].row + count) {
+      ++count;
+    }
+    std::span<const std::byte> rows;
+    if (batch.carries_rows) {
+      rows = std::span(batch.carried_rows).subspan(at, count * stride);
+      at += rows.size();
+    } else {
+      from_file.resize(count * stride);
+      QUIRE_CHECK(rows_->read(operations[first].row, from_file));
+      rows = from_file;
+    }
+    QUIRE_CHECK(rows_->write(operations[first].row, rows));
+    first += count;
   }
   return {};
 }
@@ -195,7 +210,7 @@ Result<void> StoreCore::recover(LogSet logs) {
     QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_, *outcome.empty_log));
   } else {
     if (outcome.batches > 0) {
-      QUIRE_CHECK(make_log_durable(outcome.tail_log, outcome.unsure_from, outcome.tail_position));
+      QUIRE_CHECK(make_log_durable(outcome.tail_log, outcome.tail_position));
     }
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
                                       lsn_ + 1, spares_.take()));
@@ -217,14 +232,14 @@ Result<void> StoreCore::recover(LogSet logs) {
   return {};
 }
 
-// That a log has a successor says that it is durable up to its last record. An earlier process need not have
-// synced it, or its sync failed, and so what nothing proves to be durable is written once more.
-Result<void> StoreCore::make_log_durable(std::uint64_t number, std::uint64_t begin,
-                                         std::uint64_t end) {
+// That a log has a successor says that it is durable up to its last record, which `end` is behind. An earlier process
+// need not have synced it. Where a sync of it failed, its bytes are written once more, as rows are.
+Result<void> StoreCore::make_log_durable(std::uint64_t number, std::uint64_t end) {
   QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
                                          os::OpenMode::read_write));
+  if (!file->sync_has_failed()) return file->sync();
   std::vector<std::byte> block(std::size_t{1} << 20);
-  for (std::uint64_t at = begin; at < end; at += block.size()) {
+  for (std::uint64_t at = 0; at < end; at += block.size()) {
     const auto bytes = std::span(block).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), end - at)));
     QUIRE_CHECK(file->read_exactly(at, bytes));

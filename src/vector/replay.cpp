@@ -1,7 +1,6 @@
 #include "vector/replay.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <limits>
 #include <utility>
 
@@ -59,12 +58,10 @@ class Replayer {
       const bool is_last = i + 1 == logs_.size();
       const std::uint64_t end_lsn =
           is_last ? std::numeric_limits<std::uint64_t>::max() : logs_[i + 1].header().first_lsn;
-      unsure_.clear();  // a log that was followed by another is durable
       QUIRE_CHECK(replay(logs_[i], end_lsn));
       outcome_.log_bytes += logs_[i].position() - kHeaderBytes;
       outcome_.tail_log = logs_[i].header().number;
       outcome_.tail_position = logs_[i].position();
-      outcome_.unsure_from = unsure_.empty() ? logs_[i].position() : unsure_.front().position;
       if (expected_ > most_) break;
       if (expected_ == end_lsn) continue;
       if (bounds_.tail_may_be_growing && is_last) break;
@@ -106,8 +103,6 @@ class Replayer {
         QUIRE_TRY(const bool intact, rows_are_intact(record.operations));
         if (!intact) return {};
       }
-      unsure_.push_back({.lsn = record.head.lsn, .position = log.position()});
-      while (unsure_.front().lsn <= record.head.durable_lsn) unsure_.pop_front();
       log.advance(record);
       QUIRE_CHECK(take(record));
     }
@@ -202,12 +197,6 @@ class Replayer {
   std::uint64_t expected_;   // LSN of the next batch
   std::uint32_t parts_ = 0;  // of it that were read
   ReplayedBatch batch_;
-  // Records of this log that none after them says to be durable, in order.
-  struct Unsure {
-    std::uint64_t lsn = 0;
-    std::uint64_t position = 0;
-  };
-  std::deque<Unsure> unsure_;
   ReplayOutcome outcome_;
 };
 

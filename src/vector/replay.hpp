@@ -37,8 +37,6 @@ struct ReplayOutcome {
   // Where the next batch would be: the number of a log, and the offset in it.
   std::uint64_t tail_log = 0;
   std::uint64_t tail_position = kHeaderBytes;
-  // Where the first record of that log stands, if any, that no later one says to be durable; else tail_position.
-  std::uint64_t unsure_from = kHeaderBytes;
 };
 
 // What a reader beside a living writer must know.

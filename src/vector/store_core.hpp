@@ -162,7 +162,7 @@ class StoreCore {
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover(struct LogSet logs) QUIRE_REQUIRES(upkeep_mutex_, write_mutex_);
-  Result<void> make_log_durable(std::uint64_t number, std::uint64_t begin, std::uint64_t end)
+  Result<void> make_log_durable(std::uint64_t number, std::uint64_t end)
       QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
