@@ -1,6 +1,7 @@
 """One flipped byte, wherever it is, is found and named, and never served."""
 
 import struct
+import subprocess
 import unittest
 
 from quire_command import QuireTest, bvecs, random_rows
@@ -37,6 +38,21 @@ class DamageTest(QuireTest):
                 self.fails(*words, status=3, says=name)
         self.assertFalse(self.path("o.bvecs").exists())
         self.flip(f"{store}/{name}", offset)
+
+    def test_what_is_on_the_disk(self):
+        self.publish("s", "p.quire")
+        for name, inside in [("s", "s/gen-1.rows"), ("p.quire", "p.quire")]:
+            done = subprocess.run([self.quire, "verify", name, "--cold"], cwd=self.home, timeout=120,
+                                  capture_output=True, text=True)
+            if "cannot read past the page cache" in done.stderr:
+                self.skipTest("no direct reads here")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, self.text("verify", name))
+            self.flip(inside, HEADER + 7 * DIMENSION + 3)
+            cold = self.json("verify", name, "--cold", status=3)
+            self.assertEqual(len(cold["damaged"]), 1)
+            self.assertEqual(cold["damaged"][0]["file"], inside)
+            self.assertEqual(cold, self.json("verify", name, status=3))
 
     def test_a_row(self):
         self.flip("s/gen-1.rows", HEADER + 7 * DIMENSION + 3)

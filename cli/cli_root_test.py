@@ -93,5 +93,45 @@ class SmallFileSystemTest(QuireTest):
         self.assert_whole("disk/s", content)
 
 
+class DiskBelowACacheTest(QuireTest):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("mounting needs root")
+        self.path("disk").mkdir()
+        self.write("image", b"")
+        os.truncate(self.path("image"), 64 << 20)
+        for words in [["mkfs.ext4", "-q", self.path("image")],
+                      ["mount", "-o", "loop", self.path("image"), self.path("disk")]]:
+            try:
+                done = subprocess.run(words, capture_output=True, text=True)
+            except FileNotFoundError:
+                self.skipTest(f"there is no {words[0]}")
+            if done.returncode != 0:
+                self.skipTest(f"no {words[0]} here: {done.stderr}")
+        self.addCleanup(subprocess.run, ["umount", self.path("disk")], check=True)
+
+    def change_on_disk(self, row):
+        """Changes a row wherever it is in the image, under what the system has cached of the files
+        in it."""
+        places = [match.start()
+                  for match in re.finditer(re.escape(row), self.path("image").read_bytes())]
+        self.assertGreaterEqual(len(places), 2)
+        for at in places:
+            self.flip("image", at)
+
+    def test_what_is_right_in_the_cache_and_wrong_on_the_disk_is_found(self):
+        rows = random_rows(100, 64)
+        self.write("a.bvecs", bvecs(rows))
+        self.run_quire("import", "disk/s", "a.bvecs")
+        self.publish("disk/s", "disk/p.quire")
+        for name in ["disk/s", "disk/p.quire"]:
+            self.assertTrue(self.json("verify", name, "--cold")["ok"])
+        self.change_on_disk(rows[7])
+        for name in ["disk/s", "disk/p.quire"]:
+            self.assertTrue(self.json("verify", name)["ok"])
+            self.assertEqual(len(self.json("verify", name, "--cold", status=3)["damaged"]), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

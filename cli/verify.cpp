@@ -11,6 +11,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/wording.hpp"
+#include "quire/local_source.hpp"
 
 namespace quire::cli {
 namespace {
@@ -42,22 +43,28 @@ Findings of_snapshot(const std::string& file, const SnapshotVerifyReport& report
   return findings;
 }
 
-Outcome<Findings> verify_store(const std::string& directory) {
+Outcome<Findings> verify_store(const std::string& directory, bool cold) {
   auto store = VectorStore::open_read_only(directory);
   if (!store) {
     if (!is_damage(store.error())) return std::unexpected(Failure(store.error()));
     return of_store({.rows = 0, .damaged = {store_refusal(store.error())}});
   }
   Progress progress("verifying", "row");
-  QUIRE_TRY(const VerifyReport report,
-            from_store(store->verify([&progress](std::uint64_t done, std::uint64_t total) {
-              progress.update(done, total);
-            })));
+  QUIRE_TRY(
+      const VerifyReport report,
+      from_store(store->verify(
+          [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); },
+          {.cold = cold})));
   return of_store(report);
 }
 
-Outcome<Findings> verify_snapshot(const std::string& file) {
-  auto snapshot = Snapshot::open(file);
+Result<Snapshot> open_cold_snapshot(const std::string& file) {
+  QUIRE_TRY(auto source, open_cold_file_source(file));
+  return Snapshot::open(std::move(source));
+}
+
+Outcome<Findings> verify_snapshot(const std::string& file, bool cold) {
+  auto snapshot = cold ? open_cold_snapshot(file) : Snapshot::open(file);
   if (!snapshot) {
     if (!is_damage(snapshot.error())) return std::unexpected(Failure(snapshot.error()));
     return of_snapshot(file,
@@ -71,8 +78,9 @@ Outcome<Findings> verify_snapshot(const std::string& file) {
   return of_snapshot(file, report);
 }
 
-Outcome<> verify(const std::string& path, const Settings& settings) {
-  QUIRE_TRY(const Findings found, is_directory(path) ? verify_store(path) : verify_snapshot(path));
+Outcome<> verify(const std::string& path, bool cold, const Settings& settings) {
+  QUIRE_TRY(const Findings found,
+            is_directory(path) ? verify_store(path, cold) : verify_snapshot(path, cold));
   const bool is_whole = found.damaged.empty();
   if (settings.json) {
     auto damaged = nlohmann::ordered_json::array();
@@ -89,9 +97,16 @@ Outcome<> verify(const std::string& path, const Settings& settings) {
 }
 
 Run declare(CLI::App& app) {
-  auto path = std::make_shared<std::string>();
-  add_vectors(app, *path);
-  return [path](const Settings& settings) { return verify(*path, settings); };
+  struct Arguments {
+    std::string path;
+    bool cold = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  add_vectors(app, arguments->path);
+  add_flag(app, "--cold", arguments->cold, "Read the disk, past what the system has cached");
+  return [arguments](const Settings& settings) {
+    return verify(arguments->path, arguments->cold, settings);
+  };
 }
 
 }  // namespace
@@ -103,8 +118,9 @@ Command verify_command() {
       "the\n"
       "rows and ids of a snapshot that cannot be trusted for it. The exit status is 3 if there is\n"
       "any. Changes nothing, and works beside a writer.\n\n"
-      "Example:\n"
-      "  quire verify photos",
+      "Examples: what the system has cached or reads; what is on the disk\n"
+      "  quire verify photos\n"
+      "  quire verify photos --cold",
       declare};
 }
 

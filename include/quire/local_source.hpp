@@ -31,6 +31,11 @@ inline namespace v0 {
 [[nodiscard]] QUIRE_EXPORT Result<std::shared_ptr<const ByteSource>> open_file_source(
     const std::string& path);
 
+// The same, and every read comes from the device, past the page cache: for finding what is right in memory and
+// wrong on the disk. Syncs the file first. Errors: also unsupported (its file system cannot), and those of a sync.
+[[nodiscard]] QUIRE_EXPORT Result<std::shared_ptr<const ByteSource>> open_cold_file_source(
+    const std::string& path);
+
 // A regular file, mapped. `read` borrows the pages and keeps the map alive; `view` works. It is pinned
 // by its size alone: where the file was cut, read_into is `changed`; bytes that others write show.
 // Errors: as open_file_source; capacity (address space).

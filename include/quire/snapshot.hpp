@@ -289,6 +289,8 @@ struct RestoreSnapshotOptions {
   std::stop_token stop = {};
   // In rows. Called on the calling thread.
   ProgressCallback progress = {};
+  // As OpenStoreOptions::allow_network_file_system.
+  bool allow_network_file_system = false;
 };
 
 struct RestoreReport {
@@ -300,7 +302,8 @@ struct RestoreReport {
 // Makes a store with the vectors of a snapshot in `directory`, which must not exist or be empty; its
 // parent must exist. The store is there when it returns, whole and durable; before that, and if it fails or
 // is killed, there is none. Errors: exists, not_found, busy (someone else creates it), no_space, permission,
-// io, cancelled, corrupt (without `salvage`), and those of the source.
+// io, cancelled, unsupported (a network file system; see the options), corrupt (without `salvage`), and those of the
+// source.
 [[nodiscard]] QUIRE_EXPORT Result<RestoreReport> restore_snapshot(
     const Snapshot& snapshot, const std::filesystem::path& directory,
     const RestoreSnapshotOptions& options = {});

@@ -58,7 +58,8 @@ class QUIRE_EXPORT VectorStore {
  public:
   // Makes a store in `directory`, which must not exist or be empty; its parent must exist. Durable when
   // it returns. Errors: exists (a store or other files are there), not_found (no parent),
-  // busy (someone else is creating it), invalid_argument (dimension), no_space, permission, io.
+  // busy (someone else is creating it), invalid_argument (dimension), unsupported (a network file system; see
+  // OpenStoreOptions), no_space, permission, io.
   [[nodiscard]] static Result<VectorStore> create(const std::filesystem::path& directory,
                                                   const VectorStoreOptions& options,
                                                   const OpenStoreOptions& open_options = {});
@@ -66,7 +67,7 @@ class QUIRE_EXPORT VectorStore {
   // Opens for reading and writing; recovers what a crash left, see recovery().
   // Errors: not_found (no directory, or no store in it), busy (another writer), mismatch, corrupt and
   // truncated (damage that the log cannot repair; no file that counts was changed), format_version, permission,
-  // no_space (recovery needs room; nothing is lost), io.
+  // no_space (recovery needs room; nothing is lost), unsupported (a network file system; see OpenStoreOptions), io.
   [[nodiscard]] static Result<VectorStore> open(const std::filesystem::path& directory,
                                                 const OpenStoreOptions& options = {});
 
@@ -169,10 +170,16 @@ class QUIRE_EXPORT VectorStore {
   // for `busy`: a bulk loader or rows of it live, and nothing was done.
   [[nodiscard]] Result<void> close();
 
-  // Reads every file of the store and compares every checksum (a read-only handle: of the logs what it took from them
-  // when it opened). Writers wait while headers and logs are read. Errors: io and the like
-  // where it could not look; damage that it found is in the report.
-  [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress = {}) const;
+  // Reads every file of the store and compares every checksum; writers wait while headers and logs
+  // are read. Errors: io and the like
+  // where it could not look; damage that it found is in the report. Of a store that was opened read-only, the logs
+  // were compared when it was opened, and are not read again.
+  // With `cold`, all of it comes from the device, the logs of a read-only store too. Each file is synced before it is read,
+  // also by a read-only store, which changes nothing in them; no checkpoint is made. A read-only store that had to take
+  // rows from its logs compares those there. Errors: also unsupported (the file system cannot read past its cache;
+  // it names the file), and as sync().
+  [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress = {},
+                                            const VerifyOptions& options = {}) const;
 
   // What the store is and how full. What it did since it was opened and how fast is metrics(); together
   // they are all the statistics there are.

@@ -57,6 +57,18 @@ struct OpenStoreOptions {
   // Checkpoints and compactions that become due are done by a thread of the store. Without it, by the
   // write that makes them due, before it returns.
   bool background = true;
+  // Stores on file systems that are known to belong to other machines too (NFS, SMB, 9P, Ceph and the like) are refused
+  // with `unsupported`, for there another machine may change the files under the maps, locks may not keep it out,
+  // and a sync may promise less. With this they are made and opened, and none of the guarantees hold. FUSE may be
+  // either, and is let through.
+  bool allow_network_file_system = false;
+};
+
+// How to verify a store.
+struct VerifyOptions {
+  // Reads what the device has, past the page cache, so that a page that is right in memory and wrong on the disk is
+  // found. Syncs the store's files first. As slow as the device.
+  bool cold = false;
 };
 
 // How to load by many threads; see quire/bulk_loader.hpp.

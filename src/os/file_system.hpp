@@ -52,8 +52,19 @@ struct SpaceInfo {
   bool allocation_binds = false;
 };
 
+// What kind of file system a path is on.
+struct FileSystemKind {
+  std::string name;  // in words, for messages
+  // True if other machines may change its files without this one's maps and locks knowing, as far as the
+  // system tells.
+  bool is_network = false;
+};
+
 enum class OpenMode : std::uint8_t {
-  read,        // must exist
+  read,  // must exist
+  // Must exist; what is read comes from the device and not from the page cache, for any offset and length.
+  // What was not synced may show or not.
+  read_direct,
   read_write,  // must exist
   create_new,  // for reading and writing; must not exist
 };
@@ -166,7 +177,8 @@ class FileSystem {
 
   // Opens a regular file. `permissions` (before the umask) matter to create_new only.
   // Errors: not_found, exists, permission, no_space, invalid_argument (a directory or special file,
-  // or a path with a NUL, where the system would end it).
+  // or a path with a NUL, where the system would end it), unsupported (read_direct, where the file system has
+  // no way past its cache).
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                                            std::uint32_t permissions = 0644) = 0;
   // Errors: exists (with IfExists::fail), not_found.
@@ -185,6 +197,8 @@ class FileSystem {
   // The path with every symbolic link followed and no slash at its end; the last part need not
   // exist. Errors: not_found (no directory it would be in), invalid_argument (links in a circle).
   [[nodiscard]] virtual Result<std::string> resolve(const std::string& path) = 0;
+  // What the path is on, following symbolic links. Errors: not_found.
+  [[nodiscard]] virtual Result<FileSystemKind> kind_of(const std::string& path) = 0;
 };
 
 // The operating system's. Lives as long as the process.

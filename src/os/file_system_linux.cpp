@@ -19,8 +19,10 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "os/aligned_read.hpp"
 #include "os/errno.hpp"
 #include "os/file_system.hpp"
+#include "os/file_system_kind.hpp"
 
 namespace quire::os {
 
@@ -32,6 +34,14 @@ constexpr unsigned kStatxMask = STATX_BASIC_STATS | STATX_BTIME;
 
 std::unexpected<Error> fail(const char* operation, std::string path) {
   return std::unexpected(errno_error(operation, errno, std::move(path)));
+}
+
+// Why a file could not be opened. EINVAL with O_DIRECT means that the file system does not have it.
+std::unexpected<Error> fail_to_open(OpenMode mode, const std::string& path) {
+  if (mode == OpenMode::read_direct && errno == EINVAL) {
+    return std::unexpected(no_direct_reads(path));
+  }
+  return fail(mode == OpenMode::create_new ? "create" : "open", path);
 }
 
 // Repeats a system call that a signal interrupted.
@@ -80,34 +90,43 @@ int advice_for(AccessHint access) {
 }
 
 // Takes over a descriptor that was just opened; closes it if it is no regular file's.
-Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path);
+Result<std::unique_ptr<File>> adopt(int descriptor, OpenMode mode, const std::string& path);
 // Opens the file of a descriptor once more.
 Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
                                                 const std::string& path);
 
+bool is_for_reading(OpenMode mode) {
+  return mode == OpenMode::read || mode == OpenMode::read_direct;
+}
+
 int open_flags(OpenMode mode) {
   // O_NONBLOCK: opening a FIFO must not wait for its other end before it is refused.
   int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  flags |= mode == OpenMode::read ? O_RDONLY : O_RDWR;
+  flags |= is_for_reading(mode) ? O_RDONLY : O_RDWR;
   if (mode == OpenMode::create_new) flags |= O_CREAT | O_EXCL;
+  if (mode == OpenMode::read_direct) flags |= O_DIRECT;
   return flags;
 }
 
 class LinuxFile final : public File {
  public:
-  LinuxFile(std::string path, FileId id, int descriptor)
-      : File(std::move(path), id), descriptor_(descriptor) {}
+  LinuxFile(std::string path, FileId id, int descriptor, OpenMode mode)
+      : File(std::move(path), id),
+        descriptor_(descriptor),
+        is_direct_(mode == OpenMode::read_direct) {}
   ~LinuxFile() override { ::close(descriptor_); }
   LinuxFile(const LinuxFile&) = delete;
   LinuxFile& operator=(const LinuxFile&) = delete;
 
   Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> out) override {
     if (!ByteRange{offset, out.size()}.fits(kMaxOffset)) return past_limit("read", offset, out);
-    const std::size_t length = std::min(out.size(), kMaxTransfer);
-    const ssize_t got = retry_interrupted(
-        [&] { return ::pread(descriptor_, out.data(), length, static_cast<off_t>(offset)); });
-    if (got < 0) return failed("read", {offset, out.size()});
-    return static_cast<std::size_t>(got);
+    if (!is_direct_) return pread_once(offset, out);
+    auto got = read_aligned(offset, out, [this](std::uint64_t from, std::span<std::byte> into) {
+      return pread_once(from, into);
+    });
+    const bool refused = !got && got.error().system_code() == EINVAL;
+    if (refused) return std::unexpected(no_direct_reads(path()));
+    return got;
   }
 
   Result<std::size_t> pwrite(std::uint64_t offset, std::span<const std::byte> in) override {
@@ -282,6 +301,14 @@ class LinuxFile final : public File {
   }
 
  private:
+  Result<std::size_t> pread_once(std::uint64_t offset, std::span<std::byte> out) const {
+    const std::size_t length = std::min(out.size(), kMaxTransfer);
+    const ssize_t got = retry_interrupted(
+        [&] { return ::pread(descriptor_, out.data(), length, static_cast<off_t>(offset)); });
+    if (got < 0) return failed("read", {offset, out.size()});
+    return static_cast<std::size_t>(got);
+  }
+
   // True also where the file system does not tell: then its count of blocks has to do.
   bool all_in_own_extents(std::uint64_t size) const {
     constexpr unsigned kAtOnce = 64;
@@ -336,9 +363,10 @@ class LinuxFile final : public File {
   }
 
   const int descriptor_;
+  const bool is_direct_;
 };
 
-Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path) {
+Result<std::unique_ptr<File>> adopt(int descriptor, OpenMode mode, const std::string& path) {
   struct statx stat{};
   if (::statx(descriptor, "", AT_EMPTY_PATH, kStatxMask, &stat) != 0) {
     const int saved = errno;
@@ -354,7 +382,7 @@ Result<std::unique_ptr<File>> adopt(int descriptor, const std::string& path) {
                                                 ? "this is a directory, not a file"
                                                 : "this is a special file, not a regular one"));
   }
-  return std::make_unique<LinuxFile>(path, info.id, descriptor);
+  return std::make_unique<LinuxFile>(path, info.id, descriptor, mode);
 }
 
 Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
@@ -362,12 +390,12 @@ Result<std::unique_ptr<File>> reopen_descriptor(int descriptor, OpenMode mode,
   const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
   const int fresh = retry_interrupted([&] { return ::open(link.c_str(), open_flags(mode), 0); });
   if (fresh < 0) {
-    if (errno != ENOENT) return fail("open", path);
+    if (errno != ENOENT) return fail_to_open(mode, path);
     return std::unexpected(Error(ErrorCode::unsupported, "open", ENOENT)
                                .with_path(path)
                                .with_detail("opening a file once more needs /proc"));
   }
-  return adopt(fresh, path);
+  return adopt(fresh, mode, path);
 }
 
 class LinuxFileSystem final : public FileSystem {
@@ -381,8 +409,8 @@ class LinuxFileSystem final : public FileSystem {
     }
     const int descriptor =
         retry_interrupted([&] { return ::open(path.c_str(), open_flags(mode), permissions); });
-    if (descriptor < 0) return fail(mode == OpenMode::create_new ? "create" : "open", path);
-    return adopt(descriptor, path);
+    if (descriptor < 0) return fail_to_open(mode, path);
+    return adopt(descriptor, mode, path);
   }
 
   Result<void> rename(const std::string& from, const std::string& to, IfExists if_exists) override {
@@ -454,6 +482,14 @@ class LinuxFileSystem final : public FileSystem {
     return resolve_missing(path);
   }
 
+  Result<FileSystemKind> kind_of(const std::string& path) override {
+    struct statfs stat{};
+    if (retry_interrupted([&] { return ::statfs(path.c_str(), &stat); }) != 0) {
+      return fail("statfs", path);
+    }
+    return kind_of_magic(static_cast<std::uint32_t>(stat.f_type));
+  }
+
  private:
   // The last part does not exist: it is a dangling link, followed by hand, or a name in a directory
   // that must exist.
@@ -494,7 +530,7 @@ Result<std::unique_ptr<File>> open_descriptor(int descriptor, OpenMode mode) {
   }
   // Opening once more would give rights that the descriptor was made without.
   const int given = flags & O_ACCMODE;
-  const int wanted = mode == OpenMode::read ? O_RDONLY : O_RDWR;
+  const int wanted = is_for_reading(mode) ? O_RDONLY : O_RDWR;
   if (given != O_RDWR && given != wanted) {
     return std::unexpected(Error(ErrorCode::permission, "open")
                                .with_path(name)
@@ -507,7 +543,7 @@ Result<std::unique_ptr<File>> create_memory_file(std::uint64_t size) {
   const std::string name = "anonymous memory";
   const int descriptor = ::memfd_create("quire", MFD_CLOEXEC);
   if (descriptor < 0) return fail("create", name);
-  QUIRE_TRY(auto file, adopt(descriptor, name));
+  QUIRE_TRY(auto file, adopt(descriptor, OpenMode::read_write, name));
   QUIRE_CHECK(file->truncate(size));
   return file;
 }

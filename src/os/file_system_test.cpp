@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "os/file_system_kind.hpp"
 #include "os/simulated_file_system.hpp"
 
 namespace quire::os {
@@ -100,6 +101,48 @@ TEST_P(FileSystemContract, ReadsBackWhatWasWritten) {
   ASSERT_TRUE(file->write_all(3, bytes("p me")));
   EXPECT_EQ(read_file("a"), "help me");
   EXPECT_EQ(file->info()->size, 7U);
+}
+
+TEST_P(FileSystemContract, ReadsAnyRangePastTheCache) {
+  std::string text;
+  for (int i = 0; text.size() < 3'000'000; ++i) text += std::to_string(i);
+  ASSERT_TRUE(write_file("a", text)->sync());
+  const auto cold = fs().open(path("a"), OpenMode::read_direct);
+  if (!cold && cold.error().code() == ErrorCode::unsupported) GTEST_SKIP() << "not here";
+  ASSERT_TRUE(cold) << cold.error().message();
+  for (const std::size_t offset : {0UL, 1UL, 511UL, 4095UL, 4096UL, 1'048'575UL, text.size() - 1}) {
+    for (const std::size_t length : {0UL, 1UL, 512UL, 4097UL, 1'100'000UL}) {
+      const std::string_view wanted = std::string_view(text).substr(offset, length);
+      std::vector<std::byte> out(wanted.size());
+      ASSERT_TRUE((*cold)->read_exactly(offset, out)) << offset << " " << length;
+      EXPECT_EQ(out, bytes(wanted)) << offset << " " << length;
+    }
+  }
+  std::vector<std::byte> out(2);
+  EXPECT_EQ((*cold)->pread(text.size() - 1, out).value(), 1U);
+  EXPECT_EQ((*cold)->pread(text.size(), out).value(), 0U);
+  EXPECT_EQ(code((*cold)->read_exactly(text.size() - 1, out)), ErrorCode::truncated);
+  EXPECT_EQ(code((*cold)->pwrite(0, out)), ErrorCode::wrong_mode);
+}
+
+TEST_P(FileSystemContract, SaysWhatAPathIsOn) {
+  EXPECT_FALSE(fs().kind_of(place_->directory())->is_network);
+  EXPECT_FALSE(fs().kind_of(place_->directory())->name.empty());
+  EXPECT_EQ(code(fs().kind_of(path("missing"))), ErrorCode::not_found);
+}
+
+TEST(FileSystemKindTest, KnowsTheFileSystemsOfOtherMachines) {
+  for (const std::uint32_t magic :
+       {0x6969U, 0x517BU, 0xFE534D42U, 0xFF534D42U, 0x01021997U, 0x00C36400U, 0x5346414FU,
+        0x6B414653U, 0x73757245U, 0x0BD00BD0U, 0x47504653U}) {
+    EXPECT_TRUE(kind_of_magic(magic).is_network) << std::hex << magic;
+  }
+  // ext4, xfs, btrfs, tmpfs, overlayfs, FUSE.
+  for (const std::uint32_t magic :
+       {0xEF53U, 0x58465342U, 0x9123683EU, 0x01021994U, 0x794C7630U, 0x65735546U}) {
+    EXPECT_FALSE(kind_of_magic(magic).is_network) << std::hex << magic;
+  }
+  EXPECT_EQ(kind_of_magic(0x6969U).name, "NFS");
 }
 
 TEST_P(FileSystemContract, ReadingPastTheEndIsTruncated) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -17,11 +18,11 @@ namespace {
 class SimulatedFile final : public File {
  public:
   SimulatedFile(std::string path, std::shared_ptr<SimulatedFileSystem::State> state,
-                std::shared_ptr<SimulatedInode> inode, bool writable)
+                std::shared_ptr<SimulatedInode> inode, OpenMode mode)
       : File(std::move(path), inode->id()),
         state_(std::move(state)),
         inode_(std::move(inode)),
-        writable_(writable) {}
+        mode_(mode) {}
 
   ~SimulatedFile() override {
     const std::lock_guard lock(state_->mutex);
@@ -33,6 +34,7 @@ class SimulatedFile final : public File {
 
   Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> out) override {
     QUIRE_CHECK(enter("read", {offset, out.size()}));
+    if (mode_ == OpenMode::read_direct) return read_image(offset, out);
     const ssize_t got =
         ::pread(inode_->descriptor, out.data(), out.size(), static_cast<off_t>(offset));
     if (got < 0) return simulated_failure("read", errno, path(), {offset, out.size()});
@@ -43,7 +45,8 @@ class SimulatedFile final : public File {
     const ByteRange range{offset, in.size()};
     const SimulatedOutcome outcome = state_->enter("write", path(), range);
     if (outcome.fail_with != 0) return simulated_failure("write", outcome.fail_with, path(), range);
-    if (!writable_) return simulated_failure("write", EBADF, path(), range);
+    const bool is_writable = mode_ == OpenMode::read_write || mode_ == OpenMode::create_new;
+    if (!is_writable) return simulated_failure("write", EBADF, path(), range);
     if (in.empty()) return 0;
     const std::lock_guard lock(state_->mutex);
     std::size_t length = in.size();
@@ -154,7 +157,7 @@ class SimulatedFile final : public File {
 
   Result<std::unique_ptr<File>> reopen(OpenMode mode) override {
     QUIRE_CHECK(enter("open"));
-    return make_simulated_file(path(), state_, inode_, mode != OpenMode::read);
+    return make_simulated_file(path(), state_, inode_, mode);
   }
 
   int descriptor() const noexcept override { return inode_->descriptor; }
@@ -228,6 +231,21 @@ class SimulatedFile final : public File {
   }
 
  private:
+  // What is durable, and nothing that is not: a system may write dirty pages first, but need not.
+  std::size_t read_image(std::uint64_t offset, std::span<std::byte> out) const {
+    const std::lock_guard lock(state_->mutex);
+    const std::uint64_t size = inode_->durable_size;
+    const std::uint64_t end = std::min(size, offset + out.size());
+    for (std::uint64_t at = offset; at < end;) {
+      const std::uint64_t in_page = at % kPage;
+      const std::uint64_t length = std::min(kPage - in_page, end - at);
+      std::memcpy(out.data() + (at - offset), inode_->image_page(at / kPage).data() + in_page,
+                  static_cast<std::size_t>(length));
+      at += length;
+    }
+    return static_cast<std::size_t>(end - std::min(end, offset));
+  }
+
   Result<void> enter(const char* operation, ByteRange range = {}) {
     const SimulatedOutcome outcome = state_->enter(operation, path(), range);
     if (outcome.fail_with != 0)
@@ -243,7 +261,7 @@ class SimulatedFile final : public File {
 
   const std::shared_ptr<SimulatedFileSystem::State> state_;
   const std::shared_ptr<SimulatedInode> inode_;
-  const bool writable_;
+  const OpenMode mode_;
   bool holds_exclusive_ = false;
   bool holds_shared_ = false;
 };
@@ -252,9 +270,8 @@ class SimulatedFile final : public File {
 
 std::unique_ptr<File> make_simulated_file(std::string path,
                                           std::shared_ptr<SimulatedFileSystem::State> state,
-                                          std::shared_ptr<SimulatedInode> inode, bool writable) {
-  return std::make_unique<SimulatedFile>(std::move(path), std::move(state), std::move(inode),
-                                         writable);
+                                          std::shared_ptr<SimulatedInode> inode, OpenMode mode) {
+  return std::make_unique<SimulatedFile>(std::move(path), std::move(state), std::move(inode), mode);
 }
 
 }  // namespace quire::os

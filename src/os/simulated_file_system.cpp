@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "os/aligned_read.hpp"
 #include "os/errno.hpp"
 #include "os/simulated_state.hpp"
 
@@ -45,12 +46,24 @@ void SimulatedFileSystem::set_allocate_supported(bool supported) {
   state_->allocate_supported = supported;
 }
 
+void SimulatedFileSystem::set_direct_reads_supported(bool supported) {
+  const std::lock_guard lock(state_->mutex);
+  state_->direct_reads_supported = supported;
+}
+
+void SimulatedFileSystem::set_kind(FileSystemKind kind) {
+  const std::lock_guard lock(state_->mutex);
+  state_->kind = std::move(kind);
+}
+
 std::unique_ptr<SimulatedFileSystem> SimulatedFileSystem::power_cut(Survivors survivors,
                                                                     Random& random) const {
   const std::lock_guard lock(state_->mutex);
   auto after = std::make_unique<SimulatedFileSystem>();
   after->state_->capacity = state_->capacity;
   after->state_->allocate_supported = state_->allocate_supported;
+  after->state_->direct_reads_supported = state_->direct_reads_supported;
+  after->state_->kind = state_->kind;
   after->state_->root = surviving_directory(*state_->root, survivors, random);
   return after;
 }
@@ -78,6 +91,17 @@ Result<void> SimulatedFileSystem::flip(const std::string& path, std::uint64_t of
   return {};
 }
 
+Result<void> SimulatedFileSystem::flip_on_disk(const std::string& path, std::uint64_t offset,
+                                               std::byte mask) {
+  const std::lock_guard lock(state_->mutex);
+  const auto inode = state_->find(path);
+  if (!inode || inode->is_directory || offset >= inode->durable_size) {
+    return simulated_failure("flip", ENOENT, path, {offset, 1});
+  }
+  inode->flip_in_image(offset, mask);
+  return {};
+}
+
 Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path, OpenMode mode,
                                                         std::uint32_t permissions) {
   const char* operation = mode == OpenMode::create_new ? "create" : "open";
@@ -96,7 +120,10 @@ Result<std::unique_ptr<File>> SimulatedFileSystem::open(const std::string& path,
   }
   if (!inode) return simulated_failure(operation, ENOENT, path);
   if (inode->is_directory) return simulated_failure(operation, EISDIR, path);
-  return make_simulated_file(path, state_, inode, mode != OpenMode::read);
+  if (mode == OpenMode::read_direct && !state_->direct_reads_supported) {
+    return std::unexpected(no_direct_reads(path));
+  }
+  return make_simulated_file(path, state_, inode, mode);
 }
 
 Result<void> SimulatedFileSystem::rename(const std::string& from, const std::string& to,
@@ -189,6 +216,14 @@ Result<std::string> SimulatedFileSystem::resolve(const std::string& path) {
     return simulated_failure("resolve", ENOENT, path);
   }
   return without_last_slashes(path);
+}
+
+Result<FileSystemKind> SimulatedFileSystem::kind_of(const std::string& path) {
+  const SimulatedOutcome outcome = state_->enter("statfs", path);
+  if (outcome.fail_with != 0) return simulated_failure("statfs", outcome.fail_with, path);
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->find(path)) return simulated_failure("statfs", ENOENT, path);
+  return state_->kind;
 }
 
 }  // namespace quire::os

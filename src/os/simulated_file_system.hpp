@@ -10,7 +10,7 @@
 //   4. A directory's sync makes its own entries durable and nothing else; a file's sync its data and
 //      size and nothing else, not even its name.
 // Beside that, a page may be written back at any moment, as kernels do (`write_back_one_in`), so that
-// an intermediate version of a page can survive as well.
+// an intermediate version of a page can survive as well. `OpenMode::read_direct` reads the image.
 //
 // It can also fail any call with any errno, write short, and run out of space.
 #pragma once
@@ -66,6 +66,10 @@ class SimulatedFileSystem final : public FileSystem {
   void write_back_one_in(std::uint32_t n, std::uint64_t seed);
   // Whether `allocate` works; otherwise it is `unsupported`.
   void set_allocate_supported(bool supported);
+  // Whether files can be read past the cache; otherwise opening them so is `unsupported`.
+  void set_direct_reads_supported(bool supported);
+  // What kind_of says of every path.
+  void set_kind(FileSystemKind kind);
 
   // The file system as a machine would find it after losing power now. This one stays usable.
   [[nodiscard]] std::unique_ptr<SimulatedFileSystem> power_cut(Survivors survivors,
@@ -75,6 +79,10 @@ class SimulatedFileSystem final : public FileSystem {
 
   // Damage: flips the bits of `mask` in one byte of a file, past every hook and in the durable image too.
   [[nodiscard]] Result<void> flip(const std::string& path, std::uint64_t offset, std::byte mask);
+  // The same in the durable image alone, as a disk does that loses a bit under a page that is cached, after that was
+  // written: the page stays right, and is clean, so that no sync writes it.
+  [[nodiscard]] Result<void> flip_on_disk(const std::string& path, std::uint64_t offset,
+                                          std::byte mask);
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                      std::uint32_t permissions) override;
@@ -85,6 +93,7 @@ class SimulatedFileSystem final : public FileSystem {
   Result<std::vector<std::string>> list(const std::string& path) override;
   Result<FileInfo> info(const std::string& path) override;
   Result<std::string> resolve(const std::string& path) override;
+  Result<FileSystemKind> kind_of(const std::string& path) override;
 
  private:
   std::shared_ptr<State> state_;

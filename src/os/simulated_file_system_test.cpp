@@ -48,6 +48,40 @@ TEST_F(PowerCut, WhatIsNotSyncedMayVanish) {
   EXPECT_EQ(content(*cut(Survivors::all), "/a").size(), 150U);
 }
 
+TEST_F(PowerCut, ADirectReadSeesWhatIsDurable) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(5000, 1)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(file->write_all(4000, filled(1000, 2)));
+  auto direct = *disk_.open("/a", OpenMode::read_direct, 0);
+  std::vector<std::byte> seen(5000);
+  ASSERT_TRUE(direct->read_exactly(0, seen));
+  EXPECT_EQ(seen, filled(5000, 1));
+  ASSERT_TRUE(direct->sync());
+  ASSERT_TRUE(direct->read_exactly(0, seen));
+  EXPECT_EQ(seen[4500], std::byte{2});
+}
+
+TEST_F(PowerCut, NoSyncMendsWhatTheDiskLostUnderACleanPage) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(8192, 1)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.flip_on_disk("/a", 100, std::byte{2}));
+  ASSERT_TRUE(file->write_all(5000, filled(1, 9)));
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(content(disk_, "/a")[100], std::byte{1});
+  auto direct = *disk_.open("/a", OpenMode::read_direct, 0);
+  std::vector<std::byte> seen(8192);
+  ASSERT_TRUE(direct->read_exactly(0, seen));
+  EXPECT_EQ(seen[100], std::byte{3});
+  EXPECT_EQ(seen[5000], std::byte{9});
+  ASSERT_TRUE(file->write_all(0, filled(1, 1))) << "the same byte, and so no change";
+  ASSERT_TRUE(file->write_all(1, filled(1, 7)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(direct->read_exactly(0, seen));
+  EXPECT_EQ(seen[100], std::byte{1}) << "the page was written anew";
+}
+
 TEST_F(PowerCut, AnySubsetOfSectorsSurvives) {
   auto file = create("/a");
   ASSERT_TRUE(file->write_all(0, filled(8192, 1)));

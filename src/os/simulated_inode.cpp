@@ -78,7 +78,23 @@ const Page& SimulatedInode::image_page(std::uint64_t number_of_page) const {
   return found == image.end() ? kZeroPage : found->second;
 }
 
+void SimulatedInode::flip_in_image(std::uint64_t offset, std::byte mask) {
+  const std::uint64_t number_of_page = offset / kPage;
+  const Page current = current_page(number_of_page);
+  Page page = is_clean(number_of_page, current) ? image_page(number_of_page) : current;
+  page[offset % kPage] ^= mask;
+  set_image_page(number_of_page, page);
+  rotten[number_of_page] = current;
+}
+
+bool SimulatedInode::is_clean(std::uint64_t number_of_page, const Page& current) const {
+  if (same(current, image_page(number_of_page))) return true;
+  const auto found = rotten.find(number_of_page);
+  return found != rotten.end() && same(found->second, current);
+}
+
 void SimulatedInode::set_image_page(std::uint64_t number_of_page, const Page& page) {
+  rotten.erase(number_of_page);
   if (same(page, kZeroPage)) {
     image.erase(number_of_page);
   } else {
@@ -124,14 +140,15 @@ void SimulatedInode::each_touched_page(
 std::vector<std::uint64_t> SimulatedInode::dirty_pages() const {
   std::vector<std::uint64_t> dirty;
   each_touched_page([&](std::uint64_t page, const Page& current) {
-    if (!same(current, image_page(page))) dirty.push_back(page);
+    if (!is_clean(page, current)) dirty.push_back(page);
   });
   return dirty;
 }
 
 void SimulatedInode::make_durable(ByteRange range) {
   each_touched_page([&](std::uint64_t page, const Page& current) {
-    if (ByteRange{page * kPage, kPage}.overlaps(range)) set_image_page(page, current);
+    const bool is_asked = ByteRange{page * kPage, kPage}.overlaps(range);
+    if (is_asked && !is_clean(page, current)) set_image_page(page, current);
   });
   durable_size = size();
   unsynced_sizes.clear();

@@ -51,6 +51,8 @@ struct SimulatedInode {
   // Of a file.
   int descriptor = -1;
   std::map<std::uint64_t, Page> image;  // durable pages that are not all zeros, by page number
+  // Pages that went wrong in the image alone, as the file has them: clean until the file has something else.
+  std::map<std::uint64_t, Page> rotten;
   std::uint64_t durable_size = 0;
   std::vector<std::uint64_t> unsynced_sizes;  // sizes it has had since the last sync
   int exclusive_locks = 0;
@@ -66,6 +68,10 @@ struct SimulatedInode {
   Page current_page(std::uint64_t number_of_page) const;
   const Page& image_page(std::uint64_t number_of_page) const;
   void set_image_page(std::uint64_t number_of_page, const Page& page);
+  // Writes the page that has the byte, if it is dirty, damages it in the image, and leaves the file.
+  void flip_in_image(std::uint64_t offset, std::byte mask);
+  // True if the file's page, which is `current`, has nothing for the image.
+  bool is_clean(std::uint64_t number_of_page, const Page& current) const;
   // The numbers of all pages that may differ from zeros in the file or in the image.
   std::set<std::uint64_t> touched_pages() const;
   // Calls visit(number, current page) for each of them, in order.

@@ -19,6 +19,8 @@ struct SimulatedFileSystem::State {
   std::uint32_t write_back_one_in = 0;
   Random write_back_random;
   bool allocate_supported = true;
+  bool direct_reads_supported = true;
+  FileSystemKind kind{.name = "simulated", .is_network = false};
   std::shared_ptr<SimulatedInode> root = std::make_shared<SimulatedInode>(true);
 
   // Tells the hook; the outcome is the hook's.
@@ -78,9 +80,9 @@ struct SimulatedFileSystem::State {
                                                        const std::string& path,
                                                        ByteRange range = {});
 
-// An open file. `writable` is false for a handle opened for reading.
+// An open file.
 [[nodiscard]] std::unique_ptr<File> make_simulated_file(
     std::string path, std::shared_ptr<SimulatedFileSystem::State> state,
-    std::shared_ptr<SimulatedInode> inode, bool writable);
+    std::shared_ptr<SimulatedInode> inode, OpenMode mode);
 
 }  // namespace quire::os

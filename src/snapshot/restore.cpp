@@ -5,6 +5,7 @@
 #include "base/try.hpp"
 #include "snapshot/scan.hpp"
 #include "snapshot/snapshot_access.hpp"
+#include "vector/network_refusal.hpp"
 #include "vector/store_builder.hpp"
 
 namespace quire {
@@ -14,6 +15,9 @@ namespace snapshot {
 Result<RestoreReport> SnapshotAccess::restore(os::FileSystem& file_system, const Snapshot& snapshot,
                                               const std::string& directory,
                                               const RestoreSnapshotOptions& options) {
+  if (!options.allow_network_file_system) {
+    QUIRE_CHECK(vector::refuse_network_file_system(file_system, "restore", directory));
+  }
   const SnapshotCore& core = *snapshot.core_;
   QUIRE_TRY(vector::StoreBuilder builder,
             vector::StoreBuilder::create(file_system, directory,

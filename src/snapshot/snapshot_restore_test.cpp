@@ -71,6 +71,15 @@ TEST_F(RestoreTest, WhateverCallFailsThereIsNoStoreOrAWholeOneAndNoErrorIsAnothe
   }
 }
 
+TEST_F(RestoreTest, MakesNoStoreOnANetworkFileSystemUnlessAskedTo) {
+  disk_->set_kind({.name = "NFS", .is_network = true});
+  EXPECT_TRUE(failed_with(ErrorCode::unsupported, restore()));
+  EXPECT_FALSE(is_there(kRestoredPath));
+  RestoreSnapshotOptions options;
+  options.allow_network_file_system = true;
+  EXPECT_TRUE(succeeded(SnapshotAccess::restore(*disk_, *snapshot_, kRestoredPath, options)));
+}
+
 // Between the first look at the directory and the lock.
 TEST_F(RestoreTest, AStoreThatSomebodyElseMadeMeanwhileIsNotTouched) {
   bool is_made = false;

@@ -13,6 +13,7 @@
 
 #include "base/mutex.hpp"
 #include "base/try.hpp"
+#include "os/cold_file_system.hpp"
 #include "quire/executor.hpp"
 #include "quire/local_source.hpp"
 #include "source/buffer.hpp"
@@ -195,6 +196,11 @@ inline namespace v0 {
 
 Result<std::shared_ptr<const ByteSource>> open_file_source(const std::string& path) {
   return source::open_file_source(os::real_file_system(), path);
+}
+
+Result<std::shared_ptr<const ByteSource>> open_cold_file_source(const std::string& path) {
+  os::ColdFileSystem cold(os::real_file_system());
+  return source::open_file_source(cold, path);
 }
 
 }  // namespace v0

@@ -7,6 +7,7 @@
 #include "base/try.hpp"
 #include "vector/catalog_load.hpp"
 #include "vector/control_page.hpp"
+#include "vector/network_refusal.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_builder.hpp"
 #include "vector/store_core.hpp"
@@ -74,6 +75,9 @@ StoreCore::~StoreCore() {
 Result<std::unique_ptr<StoreCore>> StoreCore::open(os::FileSystem& file_system,
                                                    const std::string& directory, StoreMode mode,
                                                    const OpenStoreOptions& options) {
+  if (!options.allow_network_file_system) {
+    QUIRE_CHECK(refuse_network_file_system(file_system, "open", directory));
+  }
   QUIRE_TRY(Manifest manifest, read_manifest(file_system, directory));
   QUIRE_CHECK(check_wanted(directory, manifest, options));
   if (mode == StoreMode::read_only) {

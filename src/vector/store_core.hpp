@@ -45,6 +45,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -130,7 +131,8 @@ class StoreCore {
   // Shows what was committed since; false if there is nothing new.
   [[nodiscard]] Result<bool> refresh() QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<void> close() QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
-  [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress)
+  [[nodiscard]] Result<VerifyReport> verify(const ProgressCallback& progress,
+                                            const VerifyOptions& options)
       QUIRE_EXCLUDES(upkeep_mutex_, write_mutex_);
   [[nodiscard]] Result<StoreInfo> info() QUIRE_EXCLUDES(write_mutex_);
   // Errors: as info.
@@ -257,11 +259,20 @@ class StoreCore {
   std::uint64_t least_dead_rows() const noexcept;
 
   // verify.cpp
-  Result<void> verify_headers(VerifyReport& report) QUIRE_REQUIRES(write_mutex_);
-  Result<void> verify_slots(const Manifest& manifest, VerifyReport& report) const;
-  Result<void> verify_logs(VerifyReport& report) QUIRE_REQUIRES(write_mutex_);
-  void verify_rows(const ViewState& state, VerifyReport& report,
-                   const ProgressCallback& progress) const;
+  // All of them read the store's files through `files`.
+  Result<void> verify_headers(os::FileSystem& files, VerifyReport& report)
+      QUIRE_REQUIRES(write_mutex_);
+  Result<void> verify_slots(os::FileSystem& files, const Manifest& manifest,
+                            VerifyReport& report) const;
+  Result<void> verify_logs(os::FileSystem& files, VerifyReport& report)
+      QUIRE_REQUIRES(write_mutex_);
+  // The logs of what a reader shows. `carried` gets the rows that are in them and need not be in the rows file.
+  Result<void> verify_logs_of_reader(os::FileSystem& files, VerifyReport& report,
+                                     std::set<std::uint64_t>& carried) QUIRE_REQUIRES(write_mutex_);
+  // Through the map of the views, or through `cold` if there is one.
+  Result<void> verify_rows(const ViewState& state, class ColdRows* cold,
+                           const std::set<std::uint64_t>& carried, VerifyReport& report,
+                           const ProgressCallback& progress) const;
 
   os::FileSystem& file_system_;
   const std::string directory_;

@@ -9,6 +9,7 @@
 #include "quire/convert.hpp"
 #include "vector/bulk_load.hpp"
 #include "vector/check_rows.hpp"
+#include "vector/network_refusal.hpp"
 #include "vector/store_access.hpp"
 #include "vector/store_core.hpp"
 
@@ -19,6 +20,9 @@ namespace vector {
 Result<VectorStore> StoreAccess::create(os::FileSystem& file_system, const std::string& directory,
                                         const VectorStoreOptions& options,
                                         const OpenStoreOptions& open_options) {
+  if (!open_options.allow_network_file_system) {
+    QUIRE_CHECK(refuse_network_file_system(file_system, "create", directory));
+  }
   QUIRE_CHECK(StoreCore::create(file_system, directory, options));
   return open(file_system, directory, StoreMode::read_write, open_options);
 }
@@ -267,9 +271,10 @@ Result<void> VectorStore::close() {
   return core_->close();
 }
 
-Result<VerifyReport> VectorStore::verify(const ProgressCallback& progress) const {
+Result<VerifyReport> VectorStore::verify(const ProgressCallback& progress,
+                                         const VerifyOptions& options) const {
   if (!core_) return std::unexpected(closed("verify"));
-  return core_->verify(progress);
+  return core_->verify(progress, options);
 }
 
 Result<StoreInfo> VectorStore::info() const {

@@ -1,10 +1,14 @@
-// Verification: reads every file of a store and compares every checksum.
+// Verification: reads every file of a store and compares every checksum, through the page cache or past it.
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
+#include "os/cold_file_system.hpp"
 #include "os/fault_guard.hpp"
+#include "vector/cold_rows.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_core.hpp"
 
@@ -31,28 +35,62 @@ Result<void> note(VerifyReport& report, const Error& error) {
   return {};
 }
 
+// True if a row cannot be had.
+bool is_unreadable(const Error& error) {
+  return error.code() == ErrorCode::truncated || error.code() == ErrorCode::io;
+}
+
+// Errors: truncated, if the page cannot be read.
+Result<std::uint64_t> checksum_in(const RowMap& rows, std::uint64_t row_number) {
+  const std::byte* row = rows.row(row_number);
+  const auto stride = static_cast<std::size_t>(rows.stride());
+  std::uint64_t sum = 0;
+  const std::byte* faulted = os::guarded(row, stride, [&] { sum = base::checksum({row, stride}); });
+  if (faulted != nullptr) return std::unexpected(rows.fault("verify", row_number));
+  return sum;
+}
+
 }  // namespace
 
-Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress) {
+Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
+                                       const VerifyOptions& options) {
   // No checkpoint and no compaction meanwhile; batches are held up only while the log is read.
   const base::MutexLock upkeep(upkeep_mutex_);
+  os::ColdFileSystem cold(file_system_);
+  os::FileSystem& files = options.cold ? cold : file_system_;
   VerifyReport report;
   Manifest manifest;
+  std::set<std::uint64_t> carried;
   {
     const base::MutexLock lock(write_mutex_);
     if (closed_) return std::unexpected(Error(ErrorCode::closed, "verify").with_path(directory_));
-    QUIRE_CHECK(verify_headers(report));
-    // A reader's logs were checked when it opened; beside a writer they may be gone by now.
-    if (mode_ == StoreMode::read_write) QUIRE_CHECK(verify_logs(report));
+    QUIRE_CHECK(verify_headers(files, report));
+    // A reader's logs were checked, through the cache, when it opened; beside a writer they may be gone by now.
+    if (mode_ == StoreMode::read_write) {
+      QUIRE_CHECK(verify_logs(files, report));
+    } else if (options.cold) {
+      QUIRE_CHECK(verify_logs_of_reader(files, report, carried));
+    }
     manifest = manifest_;
   }
-  QUIRE_CHECK(verify_slots(manifest, report));
-  verify_rows(*view(), report, progress);
+  QUIRE_CHECK(verify_slots(files, manifest, report));
+  // The view before the file: its opening syncs what the view shows.
+  const auto state = view();
+  std::optional<ColdRows> cold_rows;
+  if (options.cold) {
+    auto opened = ColdRows::open(files, directory_, manifest);
+    if (!opened) {
+      QUIRE_CHECK(note(report, opened.error()));
+      return report;
+    }
+    cold_rows.emplace(*std::move(opened));
+  }
+  QUIRE_CHECK(verify_rows(*state, cold_rows ? &*cold_rows : nullptr, carried, report, progress));
   return report;
 }
 
-Result<void> StoreCore::verify_headers(VerifyReport& report) {
-  const auto manifest = read_manifest(file_system_, directory_);
+Result<void> StoreCore::verify_headers(os::FileSystem& files, VerifyReport& report) {
+  const auto manifest = read_manifest(files, directory_);
   if (!manifest) {
     QUIRE_CHECK(note(report, manifest.error()));
   } else if (mode_ == StoreMode::read_only && manifest->generation != manifest_.generation) {
@@ -64,14 +102,15 @@ Result<void> StoreCore::verify_headers(VerifyReport& report) {
                               .what = "it was replaced by someone else",
                               .id = std::nullopt});
   }
-  if (auto rows = RowFile::open(file_system_, directory_, manifest_, os::OpenMode::read); !rows) {
+  if (auto rows = RowFile::open(files, directory_, manifest_, os::OpenMode::read); !rows) {
     QUIRE_CHECK(note(report, rows.error()));
   }
   return {};
 }
 
-Result<void> StoreCore::verify_slots(const Manifest& manifest, VerifyReport& report) const {
-  auto slots = SlotFile::open(file_system_, directory_, manifest, os::OpenMode::read);
+Result<void> StoreCore::verify_slots(os::FileSystem& files, const Manifest& manifest,
+                                     VerifyReport& report) const {
+  auto slots = SlotFile::open(files, directory_, manifest, os::OpenMode::read);
   if (!slots) return note(report, slots.error());
   const auto damaged = [&](ByteRange range, std::string what) {
     report.damaged.push_back(
@@ -83,10 +122,12 @@ Result<void> StoreCore::verify_slots(const Manifest& manifest, VerifyReport& rep
   return {};
 }
 
-Result<void> StoreCore::verify_logs(VerifyReport& report) {
-  auto logs = open_logs(file_system_, directory_, manifest_);
+Result<void> StoreCore::verify_logs(os::FileSystem& files, VerifyReport& report) {
+  auto logs = open_logs(files, directory_, manifest_);
   if (!logs) return note(report, logs.error());
-  auto outcome = replay_logs(*std::move(logs), manifest_, *rows_,
+  // What is wrong with the file itself was noted before.
+  const auto rows = RowFile::open(files, directory_, manifest_, os::OpenMode::read);
+  auto outcome = replay_logs(*std::move(logs), manifest_, rows ? **rows : *rows_,
                              [](const ReplayedBatch&) { return Result<void>(); });
   if (!outcome) return note(report, outcome.error());
   // This process wrote the records, so it knows how many there must be.
@@ -102,26 +143,59 @@ Result<void> StoreCore::verify_logs(VerifyReport& report) {
   return {};
 }
 
-void StoreCore::verify_rows(const ViewState& state, VerifyReport& report,
-                            const ProgressCallback& progress) const {
+// A writer beside may have made a checkpoint since, and removed logs: then those after that one are looked at.
+Result<void> StoreCore::verify_logs_of_reader(os::FileSystem& files, VerifyReport& report,
+                                              std::set<std::uint64_t>& carried) {
+  while (true) {
+    const auto manifest = read_manifest(files, directory_);
+    if (!manifest) return {};  // it was noted before
+    // The checkpoint has all that is shown; the logs are of later batches.
+    if (lsn_ < manifest->checkpoint_lsn) return {};
+    const auto check = [&]() QUIRE_REQUIRES(write_mutex_) -> Result<void> {
+      QUIRE_TRY(LogSet logs, open_logs(files, directory_, *manifest));
+      const auto rows = RowFile::open(files, directory_, *manifest, os::OpenMode::read);
+      QUIRE_CHECK(replay_logs(std::move(logs), *manifest, rows ? **rows : *rows_,
+                              [&](const ReplayedBatch& batch)
+                                  QUIRE_REQUIRES(write_mutex_) -> Result<void> {
+                                    if (!batch.carries_rows || !has_private_rows_) return {};
+                                    for (const Operation& operation : batch.operations) {
+                                      if (operation.kind == OperationKind::put)
+                                        carried.insert(operation.row);
+                                    }
+                                    return {};
+                                  },
+                              {.last_lsn = lsn_, .tail_may_be_growing = true}));
+      return {};
+    };
+    const auto checked = check();
+    if (checked) return {};
+    const auto now = read_manifest(files, directory_);
+    if (now && *now != *manifest) continue;
+    return note(report, checked.error());
+  }
+}
+
+Result<void> StoreCore::verify_rows(const ViewState& state, ColdRows* cold,
+                                    const std::set<std::uint64_t>& carried, VerifyReport& report,
+                                    const ProgressCallback& progress) const {
   const VersionTable& versions = state.catalog->versions();
-  const auto stride = static_cast<std::size_t>(identity_.stride());
   for (std::uint64_t i = 0; i < state.versions && report.damaged.size() < kMostDamages; ++i) {
     if (progress && i % kProgressRows == 0) progress(i, state.versions);
     if (!versions.is_live_at(i, state.lsn)) continue;
     const Version version = versions[i];
-    const std::byte* row = state.rows->row(version.row);
-    std::uint64_t sum = 0;
-    const std::byte* faulted =
-        os::guarded(row, stride, [&] { sum = base::checksum({row, stride}); });
+    const auto sum =
+        cold != nullptr ? cold->checksum(version.row) : checksum_in(*state.rows, version.row);
+    if (!sum && !is_unreadable(sum.error())) return std::unexpected(sum.error());
     ++report.rows;
-    if (faulted == nullptr && sum == version.row_checksum) continue;
-    const Error error = faulted != nullptr ? state.rows->fault("verify", version.row)
-                                           : state.rows->damage("verify", version.row, version.id);
+    if (sum && *sum == version.row_checksum) continue;
+    if (carried.contains(version.row)) continue;
+    const Error error = sum ? state.rows->damage("verify", version.row, version.id)
+                            : state.rows->fault("verify", version.row);
     report.damaged.push_back(
         {.file = error.path(), .range = error.range(), .what = error.detail(), .id = version.id});
   }
   if (progress) progress(state.versions, state.versions);
+  return {};
 }
 
 }  // namespace quire::vector

@@ -1,0 +1,167 @@
+// Verifying past the page cache: what is right in memory and wrong on the disk is found.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "vector/store_test_fixture.hpp"
+
+namespace quire::vector {
+namespace {
+
+constexpr VerifyOptions kCold{.cold = true};
+
+class ColdVerify : public StoreTest {
+ protected:
+  void rot(const std::string& name, std::uint64_t offset) {
+    ASSERT_TRUE(succeeded(disk_->flip_on_disk(file(name), offset, std::byte{0x10})));
+  }
+
+  // The damage that a look at the disk finds and one at the cache does not.
+  static std::vector<Damage> found_cold(const VectorStore& store) {
+    const auto cached = store.verify();
+    EXPECT_TRUE(succeeded(cached));
+    EXPECT_TRUE(cached && cached->ok());
+    const auto cold = store.verify({}, kCold);
+    EXPECT_TRUE(succeeded(cold));
+    return cold ? cold->damaged : std::vector<Damage>();
+  }
+
+  // 20 vectors in a checkpoint and 3 in the log.
+  void fill() {
+    create();
+    ASSERT_TRUE(put_many(0, 20));
+    ASSERT_TRUE(succeeded(store_->checkpoint()));
+    for (std::uint64_t id = 20; id < 23; ++id) put(id, id);
+  }
+};
+
+TEST_F(ColdVerify, NamesARowThatIsWrongOnTheDiskAlone) {
+  fill();
+  rot("gen-1.rows", 4096 + 7 * kDimension + 3);
+  const auto damaged = found_cold(*store_);
+  ASSERT_EQ(damaged.size(), 1U);
+  EXPECT_EQ(damaged[0].id, 7U);
+  EXPECT_EQ(damaged[0].file, file("gen-1.rows"));
+  EXPECT_EQ(damaged[0].range, (ByteRange{4096 + 7 * kDimension, kDimension}));
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(ColdVerify, LooksAtEveryFile) {
+  const std::vector<std::pair<std::string, std::uint64_t>> places{
+      {"MANIFEST", 50},
+      {"gen-1.rows", 60},
+      {"gen-1.rows", 4096 + 21 * kDimension},
+      {"gen-1.slots", 60},
+      {"gen-1.slots", 4096 + 2 * 48 + 9},
+      {"log-2.wal", 60},
+      {"log-2.wal", 4096 + 70},
+  };
+  for (const StoreMode mode : {StoreMode::read_write, StoreMode::read_only}) {
+    for (const auto& [name, offset] : places) {
+      disk_ = std::make_unique<os::SimulatedFileSystem>();
+      fill();
+      if (mode == StoreMode::read_only) {
+        store_.reset();
+        store_.emplace(*open(mode));
+      }
+      EXPECT_TRUE(found_cold(*store_).empty());
+      rot(name, offset);
+      const auto damaged = found_cold(*store_);
+      ASSERT_FALSE(damaged.empty()) << name << " " << offset;
+      EXPECT_EQ(damaged[0].file, file(name)) << offset;
+      store_.reset();
+    }
+  }
+}
+
+TEST_F(ColdVerify, AReaderBesideAWriterLooksAtTheLogsToo) {
+  fill();
+  auto reader = *open(StoreMode::read_only);
+  put(23, 23);
+  EXPECT_TRUE(found_cold(reader).empty());
+  ASSERT_TRUE(*reader.refresh());
+  rot("log-2.wal", 4096 + 70);
+  EXPECT_FALSE(found_cold(reader).empty());
+  // The checkpoint has what that log had.
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  EXPECT_TRUE(found_cold(reader).empty());
+}
+
+TEST_F(ColdVerify, WhatWasNotSyncedIsSyncedFirst) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 20));
+  EXPECT_TRUE(found_cold(*store_).empty());
+  ASSERT_TRUE(put_many(20, 20));
+  auto reader = *open(StoreMode::read_only);
+  EXPECT_TRUE(found_cold(reader).empty());
+}
+
+TEST_F(ColdVerify, RowsThatOnlyTheLogHasAreNotMissing) {
+  create();
+  for (std::uint64_t id = 0; id < 5; ++id) put(id, id);
+  lose_power();
+  auto reader = *open(StoreMode::read_only);
+  EXPECT_EQ(contents_of(reader), model_);
+  EXPECT_TRUE(found_cold(reader).empty());
+  rot("log-1.wal", 4096 + 70);
+  EXPECT_FALSE(found_cold(reader).empty());
+}
+
+TEST_F(ColdVerify, SaysWhereTheFileSystemHasNoWayPastItsCache) {
+  fill();
+  disk_->set_direct_reads_supported(false);
+  const auto refused = store_->verify({}, kCold);
+  ASSERT_TRUE(failed_with(ErrorCode::unsupported, refused));
+  EXPECT_EQ(refused.error().path(), file("MANIFEST"));
+  EXPECT_TRUE(succeeded(store_->verify()));
+}
+
+TEST_F(ColdVerify, ARowThatTheDiskCannotReadIsDamageOfThatRow) {
+  fill();
+  const ByteRange bad{4096 + 3 * kDimension, 1};
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool hit = std::string(call.operation) == "read" && call.path == file("gen-1.rows") &&
+                     call.range.overlaps(bad);
+    return os::SimulatedOutcome{.fail_with = hit ? EIO : 0};
+  });
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 1U);
+  EXPECT_EQ(report->damaged[0].id, 3U);
+  EXPECT_EQ(report->rows, 23U);
+}
+
+TEST(ColdVerifyOfRealFiles, FindsAFlippedByteAndNothingElse) {
+  std::string home = std::filesystem::temp_directory_path() / "quire-XXXXXX";
+  ASSERT_NE(::mkdtemp(home.data()), nullptr);
+  const std::string directory = home + "/store";
+  auto store = *VectorStore::create(directory, {.dimension = 100});
+  for (std::uint64_t id = 0; id < 50; ++id) {
+    ASSERT_TRUE(store.put(id, std::vector<float>(100, static_cast<float>(id))));
+  }
+  const auto good = store.verify({}, kCold);
+  const bool has_direct_reads = good || good.error().code() != ErrorCode::unsupported;
+  if (has_direct_reads) {
+    ASSERT_TRUE(succeeded(good));
+    EXPECT_TRUE(good->ok());
+    EXPECT_EQ(good->rows, 50U);
+    std::fstream rows(directory + "/gen-1.rows", std::ios::in | std::ios::out | std::ios::binary);
+    rows.seekp(4096 + 9 * 400 + 5);
+    rows.put('\x55');
+    rows.close();
+    const auto report = store.verify({}, kCold);
+    ASSERT_TRUE(succeeded(report));
+    ASSERT_EQ(report->damaged.size(), 1U);
+    EXPECT_EQ(report->damaged[0].id, 9U);
+  }
+  ASSERT_TRUE(store.close());
+  std::filesystem::remove_all(home);
+  if (!has_direct_reads) GTEST_SKIP() << "no direct reads here";
+}
+
+}  // namespace
+}  // namespace quire::vector
