@@ -75,6 +75,8 @@ Result<void> SimulatedFileSystem::flip(const std::string& path, std::uint64_t of
   Page image = inode->image_page(page);
   image[offset % kPage] ^= mask;
   inode->set_image_page(page, image);
+  const auto dropped = inode->dropped.find(page);
+  if (dropped != inode->dropped.end()) dropped->second[offset % kPage] ^= mask;
   return {};
 }
 

@@ -124,17 +124,37 @@ void SimulatedInode::each_touched_page(
 std::vector<std::uint64_t> SimulatedInode::dirty_pages() const {
   std::vector<std::uint64_t> dirty;
   each_touched_page([&](std::uint64_t page, const Page& current) {
-    if (!same(current, image_page(page))) dirty.push_back(page);
+    if (!same(current, image_page(page)) && !is_dropped(page, current)) dirty.push_back(page);
   });
   return dirty;
 }
 
 void SimulatedInode::make_durable(ByteRange range) {
   each_touched_page([&](std::uint64_t page, const Page& current) {
-    if (ByteRange{page * kPage, kPage}.overlaps(range)) set_image_page(page, current);
+    if (!ByteRange{page * kPage, kPage}.overlaps(range) || is_dropped(page, current)) return;
+    set_image_page(page, current);
+    dropped.erase(page);
   });
   durable_size = size();
   unsynced_sizes.clear();
+}
+
+void SimulatedInode::drop_dirty_pages(ByteRange range) {
+  for (const std::uint64_t page : dirty_pages()) {
+    if (ByteRange{page * kPage, kPage}.overlaps(range)) dropped[page] = current_page(page);
+  }
+}
+
+void SimulatedInode::mark_written(ByteRange range) {
+  std::erase_if(dropped, [&](const auto& page) {
+    return ByteRange{page.first * kPage, kPage}.overlaps(range);
+  });
+}
+
+// A store through a map shows by what it changed.
+bool SimulatedInode::is_dropped(std::uint64_t number_of_page, const Page& current) const {
+  const auto found = dropped.find(number_of_page);
+  return found != dropped.end() && same(found->second, current);
 }
 
 namespace {
