@@ -23,7 +23,8 @@ class Outage : public StoreTest {
       int with;
     };
     for (const auto [next, with] :
-         {Case{Next::another_process, EIO}, Case{Next::another_process, ENOSPC}}) {
+         {Case{Next::the_same_store, ENOSPC}, Case{Next::the_same_process, EIO},
+          Case{Next::another_process, EIO}, Case{Next::another_process, ENOSPC}}) {
       bool came = true;
       for (std::uint64_t call = 0; came; ++call) {
         ASSERT_LT(call, 300U);
