@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import re
+import struct
 import subprocess
 import sys
 import unittest
@@ -124,6 +125,33 @@ class CrashedStoreTest(ReaderTest):
         read = self.assert_same("s")
         self.assertEqual(read.lsn, before.lsn - 1)
         self.assertGreater(read.dropped_bytes, 0)
+
+    def test_a_torn_record_before_an_empty_log_is_damage(self):
+        """The empty log says that the one before it was durable."""
+        self.crash("s", 9, 30, "u8", "process_crash")
+        lsn = read_store(self.path("s")).lsn
+        empty = self.add_empty_log("s", lsn + 1)
+        self.assertEqual(self.assert_same("s").lsn, lsn)
+        empty.unlink()
+        self.tear_last_record("s")
+        self.add_empty_log("s", lsn + 1)
+        with self.assertRaises(Damage):
+            read_store(self.path("s"))
+        done = subprocess.run([self.quire, "verify", "s"], cwd=self.home, capture_output=True,
+                              check=False)
+        self.assertNotEqual(done.returncode, 0)
+
+    def add_empty_log(self, store, first_lsn):
+        """A log behind the last one: its header with another number, salt and first LSN."""
+        logs = {int(path.stem.removeprefix("log-")): path for path in self.path(store).glob("log-*.wal")}
+        number = max(logs) + 1
+        header = bytearray(logs[number - 1].read_bytes()[:4096])
+        struct.pack_into("<Q", header, 32, number)
+        struct.pack_into("<QQ", header, 48, 12345, first_lsn)
+        struct.pack_into("<Q", header, 4088, checksum(bytes(header[:4088])))
+        path = self.path(store) / f"log-{number}.wal"
+        path.write_bytes(header)
+        return path
 
     def tear_last_record(self, store):
         log = max(self.path(store).glob("log-*.wal"))

@@ -62,6 +62,7 @@ class SimulatedFile final : public File {
     }
     const ssize_t put = ::pwrite(inode_->descriptor, in.data(), length, static_cast<off_t>(offset));
     require(put == static_cast<ssize_t>(length), "pwrite");
+    inode_->mark_written({offset, length});
     note_change(before);
     state_->write_back_something(*inode_);
     return length;
@@ -118,6 +119,7 @@ class SimulatedFile final : public File {
     const std::lock_guard lock(state_->mutex);
     const std::uint64_t before = inode_->size();
     require(::ftruncate(inode_->descriptor, static_cast<off_t>(size)) == 0, "ftruncate");
+    if (size < before) inode_->mark_written({size, before - size});
     note_change(before);
     return {};
   }
@@ -128,6 +130,7 @@ class SimulatedFile final : public File {
     require(::fallocate(inode_->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                         static_cast<off_t>(range.offset), static_cast<off_t>(range.length)) == 0,
             "fallocate");
+    inode_->mark_written(range);
     note_change(inode_->size());
     return {};
   }
@@ -216,18 +219,10 @@ class SimulatedFile final : public File {
   }
 
  protected:
-  Result<void> do_sync() override {
-    QUIRE_CHECK(enter("sync"));
-    const std::lock_guard lock(state_->mutex);
-    inode_->make_durable({0, UINT64_MAX});
-    return {};
-  }
+  Result<void> do_sync() override { return sync_pages("sync", {}, {0, UINT64_MAX}); }
 
   Result<void> do_sync_range(const Mapping& /*mapping*/, ByteRange range) override {
-    QUIRE_CHECK(enter("sync_range", range));
-    const std::lock_guard lock(state_->mutex);
-    inode_->make_durable(range);
-    return {};
+    return sync_pages("sync_range", range, range);
   }
 
  private:
@@ -251,6 +246,18 @@ class SimulatedFile final : public File {
     if (outcome.fail_with != 0)
       return simulated_failure(operation, outcome.fail_with, path(), range);
     return {};
+  }
+
+  // As Linux does: what a failed sync did not write is clean from then on.
+  Result<void> sync_pages(const char* operation, ByteRange told, ByteRange pages) {
+    auto entered = enter(operation, told);
+    const std::lock_guard lock(state_->mutex);
+    if (entered) {
+      inode_->make_durable(pages);
+    } else {
+      inode_->drop_dirty_pages(pages);
+    }
+    return entered;
   }
 
   void note_change(std::uint64_t before) {

@@ -87,7 +87,12 @@ Result<void> SimulatedFileSystem::flip(const std::string& path, std::uint64_t of
   const std::uint64_t page = offset / kPage;
   Page image = inode->image_page(page);
   image[offset % kPage] ^= mask;
+  auto passed = inode->passed_over.extract(page);
   inode->set_image_page(page, image);
+  if (passed) {
+    passed.mapped()[offset % kPage] ^= mask;
+    inode->passed_over.insert(std::move(passed));
+  }
   return {};
 }
 

@@ -9,6 +9,8 @@
 //      since its last sync was applied, in their order. Each is atomic.
 //   4. A directory's sync makes its own entries durable and nothing else; a file's sync its data and
 //      size and nothing else, not even its name.
+//   5. A sync that the hook makes fail writes nothing and marks the dirty pages clean: they are still read, but
+//      a later sync makes them durable only if they were written again, or changed through a map.
 // Beside that, a page may be written back at any moment, as kernels do (`write_back_one_in`), so that
 // an intermediate version of a page can survive as well. `OpenMode::read_direct` reads the image.
 //

@@ -197,6 +197,31 @@ TEST_F(PowerCut, CallsFailAsTheHookSays) {
   EXPECT_TRUE(file->sync());
 }
 
+TEST_F(PowerCut, WhatAFailedSyncDidNotWriteIsCleanUntilItIsWrittenAgain) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(4 * 4096, 1)));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(file->write_all(0, filled(3 * 4096, 2)));
+  disk_.set_hook([](const SimulatedCall&) { return SimulatedOutcome{.fail_with = EIO}; });
+  EXPECT_FALSE(file->sync());
+  disk_.set_hook({});
+  file->forget_sync_failure();
+  ASSERT_TRUE(file->write_all(3 * 4096, filled(4096, 3)));
+  ASSERT_TRUE(file->write_all(4096 + 10, filled(1, 2)));  // the same as is read there
+  auto mapping = file->map(MapAccess::read_write, 4 * 4096);
+  ASSERT_TRUE(mapping);
+  mapping->data()[2 * 4096] = std::byte{4};
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(content(disk_, "/a")[7], std::byte{2}) << "what was dropped is still read";
+  const auto durable = content(*cut(Survivors::none), "/a");
+  EXPECT_EQ(durable[7], std::byte{1}) << "no later sync writes it";
+  EXPECT_EQ(durable[4096 + 7], std::byte{2}) << "a write makes its whole page dirty";
+  EXPECT_EQ(durable[2 * 4096], std::byte{4});
+  EXPECT_EQ(durable[2 * 4096 + 7], std::byte{2}) << "so does a store through a map";
+  EXPECT_EQ(durable[3 * 4096], std::byte{3});
+}
+
 TEST_F(PowerCut, AHookMayCount) {
   auto file = create("/a");
   disk_.set_hook([left = 2](const SimulatedCall&) mutable {

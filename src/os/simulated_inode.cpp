@@ -84,17 +84,18 @@ void SimulatedInode::flip_in_image(std::uint64_t offset, std::byte mask) {
   Page page = is_clean(number_of_page, current) ? image_page(number_of_page) : current;
   page[offset % kPage] ^= mask;
   set_image_page(number_of_page, page);
-  rotten[number_of_page] = current;
+  passed_over[number_of_page] = current;
 }
 
+// A store through a map shows by what it changed.
 bool SimulatedInode::is_clean(std::uint64_t number_of_page, const Page& current) const {
   if (same(current, image_page(number_of_page))) return true;
-  const auto found = rotten.find(number_of_page);
-  return found != rotten.end() && same(found->second, current);
+  const auto found = passed_over.find(number_of_page);
+  return found != passed_over.end() && same(found->second, current);
 }
 
 void SimulatedInode::set_image_page(std::uint64_t number_of_page, const Page& page) {
-  rotten.erase(number_of_page);
+  passed_over.erase(number_of_page);
   if (same(page, kZeroPage)) {
     image.erase(number_of_page);
   } else {
@@ -152,6 +153,18 @@ void SimulatedInode::make_durable(ByteRange range) {
   });
   durable_size = size();
   unsynced_sizes.clear();
+}
+
+void SimulatedInode::drop_dirty_pages(ByteRange range) {
+  for (const std::uint64_t page : dirty_pages()) {
+    if (ByteRange{page * kPage, kPage}.overlaps(range)) passed_over[page] = current_page(page);
+  }
+}
+
+void SimulatedInode::mark_written(ByteRange range) {
+  std::erase_if(passed_over, [&](const auto& page) {
+    return ByteRange{page.first * kPage, kPage}.overlaps(range);
+  });
 }
 
 namespace {

@@ -51,8 +51,10 @@ struct SimulatedInode {
   // Of a file.
   int descriptor = -1;
   std::map<std::uint64_t, Page> image;  // durable pages that are not all zeros, by page number
-  // Pages that went wrong in the image alone, as the file has them: clean until the file has something else.
-  std::map<std::uint64_t, Page> rotten;
+  // Pages that count as clean though the image has something else, as the file has them: a failed sync marked them so,
+  // or they went wrong in the image alone. They are read, but no sync writes them until they change or are
+  // written again.
+  std::map<std::uint64_t, Page> passed_over;
   std::uint64_t durable_size = 0;
   std::vector<std::uint64_t> unsynced_sizes;  // sizes it has had since the last sync
   int exclusive_locks = 0;
@@ -77,10 +79,14 @@ struct SimulatedInode {
   // Calls visit(number, current page) for each of them, in order.
   void each_touched_page(
       const std::function<void(std::uint64_t number, const Page& current)>& visit) const;
-  // Those that differ between the two.
+  // Those that differ between the two, but for those passed over.
   std::vector<std::uint64_t> dirty_pages() const;
-  // Makes the image equal to the file in the range, and the size durable.
+  // Makes the image equal to the file in the range, but for pages passed over, and the size durable.
   void make_durable(ByteRange range);
+  // Marks what of the range is dirty clean, without making it durable.
+  void drop_dirty_pages(ByteRange range);
+  // The range was written, so that its pages are dirty.
+  void mark_written(ByteRange range);
 };
 
 // What of a directory and all below it is there after a power cut.

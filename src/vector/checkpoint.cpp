@@ -38,7 +38,9 @@ Result<std::unique_ptr<os::File>> open_temporary_manifest(os::FileSystem& file_s
   const std::string path = os::join_path(directory, kManifestTemporaryName);
   auto file = file_system.open(path, os::OpenMode::create_new);
   if (file || file.error().code() != ErrorCode::exists) return file;
-  return file_system.open(path, os::OpenMode::read_write);
+  QUIRE_TRY(auto old, file_system.open(path, os::OpenMode::read_write));
+  old->forget_sync_failure();
+  return old;
 }
 
 }  // namespace

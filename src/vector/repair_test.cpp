@@ -327,6 +327,32 @@ TEST_F(RepairTest, ADirectoryWithoutAStoreIsLeftAlone) {
   EXPECT_TRUE(disk_->list(kStorePath)->empty());
 }
 
+// An empty log behind it says that it was durable, as a record would.
+TEST_F(RepairTest, TheLastRecordBeforeAnEmptyLogIsALossThatIsTold) {
+  create(Durability::process_crash);
+  states_.emplace(0, model_);
+  for (std::uint64_t i = 1; i < 3; ++i) {
+    put(i, i);
+    states_.emplace(store_->view().lsn(), model_);
+  }
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool slots = call.path == file("gen-1.slots") && std::string(call.operation) == "write";
+    return os::SimulatedOutcome{.fail_with = slots ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->checkpoint()));
+  disk_->set_hook({});
+  store_.reset();
+  ASSERT_TRUE(disk_->info(file("log-2.wal")).has_value());
+  ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 70, std::byte{1})));
+
+  const auto report = repair_it();
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_FALSE(report->lost_nothing());
+  ASSERT_TRUE(report->lost_batches.has_value());
+  EXPECT_EQ(report->lost_batches->first_lsn, 2U);
+  expect_repaired(*report, *disk_);
+}
+
 TEST_F(RepairTest, ALogThatIsMissingIsALossThatIsTold) {
   make_and_crash();
   ASSERT_TRUE(succeeded(disk_->remove(file("log-2.wal"))));

@@ -13,7 +13,7 @@ namespace {
 
 bool is_spare(os::FileSystem& file_system, const std::string& path, std::uint64_t size) {
   auto file = file_system.open(path, os::OpenMode::read);
-  if (!file) return false;
+  if (!file || (*file)->sync_has_failed()) return false;
   const auto info = (*file)->info();
   if (!info || info->size != size) return false;
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
