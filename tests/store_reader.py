@@ -83,10 +83,12 @@ class Header:
         dimension, element_type = struct.unpack_from("<IB", block, 40)
         require((block[16:32], dimension, element_type) == manifest.identity and said == number,
                 path, "belongs to another store or place")
-        self.salt, self.first_lsn, size, user_bytes = struct.unpack_from("<4Q", block, 48)
+        (self.salt, self.first_lsn, size, user_bytes,
+         self.durable_lsn) = struct.unpack_from("<5Q", block, 48)
         require(size == {b"QUIREROW": manifest.stride, b"QUIRESLT": ENTRY, b"QUIRELOG": 0}[magic],
                 path, "size of a row or entry")
-        require(user_bytes == 0 and not any(block[45:48]) and not any(block[80:4088]), path,
+        require(user_bytes == 0 and not any(block[45:48]) and not any(block[88:4088])
+                and (self.durable_lsn == 0 or magic == b"QUIRELOG"), path,
                 "bytes that are not zero")
 
 
@@ -256,8 +258,9 @@ class Store:
                     parts = []
             if self.lsn + 1 == end_lsn:
                 continue
-            require(not following, log.path,
-                    f"batch {self.lsn + 1} is missing, and there is a later log")
+            require(all(later.is_zero_from_here() and later.header.durable_lsn <= self.lsn
+                        for later in following), log.path,
+                    f"batch {self.lsn + 1} is missing, and a later log says that it was durable")
             if parts or not log.is_zero_from_here():
                 require(not log.proves_durable(self.lsn + 1), log.path,
                         f"batch {self.lsn + 1} is damaged, and was durable")

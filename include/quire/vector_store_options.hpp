@@ -52,7 +52,7 @@ struct OpenStoreOptions {
   // never is by itself.
   double compact_above = 0.3;
   // Disk space that the store keeps twice, in logs of zeros, so that removes and checkpoints go on when the
-  // disk is full: room for some 1,300 removes, each of which takes 96 bytes. At least 4096 are kept.
+  // disk is full: room for some 1,300 removes, each of which takes 96 bytes. Taken into [4 KiB, 16 MiB].
   std::uint64_t spare_log_bytes = std::uint64_t{128} << 10;
   // Checkpoints and compactions that become due are done by a thread of the store. Without it, by the
   // write that makes them due, before it returns.

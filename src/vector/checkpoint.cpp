@@ -197,7 +197,7 @@ Result<void> StoreCore::start_next_log(LogUse use) {
   }
   log_->spoil();
   QUIRE_TRY(LogWriter next, LogWriter::create(file_system_, directory_, identity_,
-                                              log_->number() + 1, lsn_ + 1, spare));
+                                              log_->number() + 1, lsn_ + 1, durable_lsn_, spare));
   older_log_bytes_ += log_->record_bytes();
   log_.emplace(std::move(next));
   spares_are_due_ = true;

@@ -30,8 +30,11 @@ Result<std::uint64_t> ColdRows::checksum(std::uint64_t row) {
   if (row < first_ || row - first_ >= window_.size() / stride) {
     const std::uint64_t ahead = std::max<std::uint64_t>(kWindow / stride_, 1);
     const std::uint64_t count = row < rows_ ? std::min(ahead, rows_ - row) : 1;
-    // If one of them cannot be read, the others can.
-    if (!fill(row, count)) QUIRE_CHECK(fill(row, 1));
+    const bool is_careful = row < careful_until_;
+    if (is_careful || !fill(row, count)) {
+      if (!is_careful) careful_until_ = row + count;
+      QUIRE_CHECK(fill(row, 1));
+    }
   }
   const auto at = static_cast<std::size_t>(row - first_) * stride;
   return base::checksum(std::span<const std::byte>(window_).subspan(at, stride));

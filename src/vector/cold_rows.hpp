@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "os/file_system.hpp"
@@ -13,7 +13,7 @@
 
 namespace quire::vector {
 
-// Single-thread. Reads some MiB ahead, so rows are best asked for in ascending order.
+// Single-thread. Reads 1 MiB ahead, so rows are best asked for in ascending order.
 class ColdRows {
  public:
   // Syncs the rows file first, so what was written to it before is there.
@@ -35,6 +35,8 @@ class ColdRows {
   std::uint64_t rows_;  // that the file has room for
   std::vector<std::byte> window_;
   std::uint64_t first_ = 0;  // row of the window
+  // Rows below it are read one by one: one near them could not be read.
+  std::uint64_t careful_until_ = 0;
 };
 
 }  // namespace quire::vector

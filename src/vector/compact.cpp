@@ -94,7 +94,6 @@ Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback
   CopySource now = source();
   const std::uint64_t history_lsn = now.lsn;
   QUIRE_CHECK(next->copy(now, stop_.get_token(), progress));
-  const std::uint64_t before = size_on_disk(file_system_, directory_, generation);
   for (int round = 0;; ++round) {
     // Again and again what was written meanwhile, which is less each time, unless writers are faster than this.
     now = source();
@@ -107,6 +106,7 @@ Result<CompactionReport> StoreCore::write_next_generation(const ProgressCallback
     QUIRE_TRY(const bool done, switch_to(*next, history_lsn, most));
     if (done) break;
   }
+  const std::uint64_t before = size_on_disk(file_system_, directory_, generation);
   const std::uint64_t after = size_on_disk(file_system_, directory_, generation + 1);
   // Maps of views, and readers in other processes, keep what they have open.
   ignore_error(file_system_.remove(os::join_path(directory_, rows_name(generation))));

@@ -158,6 +158,7 @@ std::array<std::byte, kHeaderBytes> FileHeader::encode() const {
   store_le(bytes, 32, number);
   store_le(bytes, 48, salt);
   store_le(bytes, 56, first_lsn);
+  store_le(bytes, 80, durable_lsn);
   if (role == FileRole::rows) store_le<std::uint64_t>(bytes, 64, identity.stride());
   if (role == FileRole::slots) store_le<std::uint64_t>(bytes, 64, kSlotEntryBytes);
   store_le(bytes, kHeaderBytes - 8, checksum(bytes.first(kHeaderBytes - 8)));
@@ -173,8 +174,13 @@ Result<FileHeader> FileHeader::decode(std::span<const std::byte> bytes, FileRole
   header.number = load_le<std::uint64_t>(bytes, 32);
   header.salt = load_le<std::uint64_t>(bytes, 48);
   header.first_lsn = load_le<std::uint64_t>(bytes, 56);
+  header.durable_lsn = load_le<std::uint64_t>(bytes, 80);
   if (load_le<std::uint64_t>(bytes, 72) != 0) {
-    return damaged(path, {72, 8}, "it has a user field per row, which this version has not");
+    return std::unexpected(
+        Error(ErrorCode::format_version, "open")
+            .with_path(path)
+            .with_range({72, 8})
+            .with_detail("it has a user field per row, which this version does not know"));
   }
   return header;
 }

@@ -62,6 +62,8 @@ struct FileHeader {
   std::uint64_t number = 0;  // generation of rows and slots, number of a log
   std::uint64_t salt = 0;
   std::uint64_t first_lsn = 0;  // of a log
+  // Of a log: every batch up to it was durable before the log was made; 0 if its maker does not say.
+  std::uint64_t durable_lsn = 0;
 
   [[nodiscard]] std::array<std::byte, kHeaderBytes> encode() const;
   // Errors: truncated, corrupt, format_version; they name `path`.
@@ -112,7 +114,7 @@ inline constexpr const char* kLockName = "LOCK";
 [[nodiscard]] bool parse_log_name(const std::string& name, std::uint64_t& number);
 // The generation in the name of a rows or slots file; false if `name` is none.
 [[nodiscard]] bool parse_generation_name(const std::string& name, std::uint64_t& generation);
-// True of the name of what a repair tells.
+// True of the name of the report of a repair that has not renamed the old files yet.
 [[nodiscard]] bool is_unfinished_repair(const std::string& name);
 // A file that a log will be made of.
 [[nodiscard]] std::string spare_name(std::uint64_t number);

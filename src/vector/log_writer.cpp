@@ -20,14 +20,15 @@ constexpr std::uint64_t kMostAhead = std::uint64_t{1} << 20;
 
 Result<LogWriter> LogWriter::create(os::FileSystem& file_system, const std::string& directory,
                                     const StoreIdentity& identity, std::uint64_t number,
-                                    std::uint64_t first_lsn,
+                                    std::uint64_t first_lsn, std::uint64_t durable_lsn,
                                     const std::optional<std::string>& spare) {
   const std::string path = os::join_path(directory, log_name(number));
   const FileHeader header{.role = FileRole::log,
                           .identity = identity,
                           .number = number,
                           .salt = base::random_u64(),
-                          .first_lsn = first_lsn};
+                          .first_lsn = first_lsn,
+                          .durable_lsn = durable_lsn};
   if (spare) return make_of(file_system, directory, *spare, path, header);
   auto created = header.create_file(file_system, path);
   if (!created && created.error().code() == ErrorCode::exists) {

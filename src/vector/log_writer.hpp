@@ -15,13 +15,13 @@ namespace quire::vector {
 // One thread at a time.
 class LogWriter {
  public:
-  // Makes log `number`, whose first record will be of `first_lsn`: header, sync, sync of the directory.
-  // A leftover of that name, from a creation that failed, is removed first. With a spare, the log is made of
+  // Makes log `number`, whose first record will be of `first_lsn`: header, sync, sync of the directory. It says that
+  // every batch up to `durable_lsn` is durable; 0 says nothing. A leftover of that name, from a creation that failed, is removed first. With a spare, the log is made of
   // that and needs no new disk space.
   [[nodiscard]] static Result<LogWriter> create(os::FileSystem& file_system,
                                                 const std::string& directory,
                                                 const StoreIdentity& identity, std::uint64_t number,
-                                                std::uint64_t first_lsn,
+                                                std::uint64_t first_lsn, std::uint64_t durable_lsn,
                                                 const std::optional<std::string>& spare = {});
   // Goes on with a log that holds no record and nothing but zeros behind its header. The header becomes durable:
   // whoever made the log may have died before it was.

@@ -43,8 +43,6 @@ class NextGeneration {
   // Or cancelled, when `stop` asks for it.
   [[nodiscard]] Result<void> copy(const CopySource& source, const std::stop_token& stop = {},
                                   const ProgressCallback& progress = {});
-  // Versions of the source that were copied or passed over.
-  std::uint64_t copied_versions() const noexcept { return copied_versions_; }
   std::uint64_t unsynced_bytes() const noexcept { return unsynced_bytes_; }
   // At most so many bytes are still to be copied of a source that has `versions`.
   std::uint64_t bytes_left(std::uint64_t versions) const noexcept {

@@ -209,17 +209,15 @@ Result<void> StoreCore::recover(LogSet logs) {
   QUIRE_CHECK(slots_->trim(manifest_.slot_count));
   const std::uint64_t entries = catalog_->versions().size();
   QUIRE_CHECK(slots_->reserve(entries));
-  if (outcome.batches > 0) QUIRE_CHECK(rows_->sync());
   if (outcome.empty_log) {
     QUIRE_TRY(log_, LogWriter::open_empty(file_system_, directory_, identity_, *outcome.empty_log));
   } else {
-    if (outcome.batches > 0) {
-      QUIRE_CHECK(make_log_durable(outcome.tail_log, outcome.tail_position));
-    }
+    // What was replayed need not be durable in its log, until the checkpoint below.
     QUIRE_TRY(log_, LogWriter::create(file_system_, directory_, identity_, outcome.next_log_number,
-                                      lsn_ + 1, spares_.take()));
+                                      lsn_ + 1, 0, spares_.take()));
   }
   if (has_news()) {
+    QUIRE_CHECK(rows_->sync());
     QUIRE_CHECK(slots_->append(*catalog_, manifest_.slot_count, entries));
     QUIRE_TRY(const auto next, begin_checkpoint());
     if (next) {
@@ -234,23 +232,6 @@ Result<void> StoreCore::recover(LogSet logs) {
   stage_view(std::move(map));
   publish();
   return {};
-}
-
-// That a log has a successor says that it is durable up to its last record, which `end` is behind. An earlier process
-// need not have synced it. Where a sync of it failed, its bytes are written once more, as rows are.
-Result<void> StoreCore::make_log_durable(std::uint64_t number, std::uint64_t end) {
-  QUIRE_TRY(auto file, file_system_.open(os::join_path(directory_, log_name(number)),
-                                         os::OpenMode::read_write));
-  if (!file->sync_has_failed()) return file->sync();
-  std::vector<std::byte> block(std::size_t{1} << 20);
-  for (std::uint64_t at = 0; at < end; at += block.size()) {
-    const auto bytes = std::span(block).first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), end - at)));
-    QUIRE_CHECK(file->read_exactly(at, bytes));
-    QUIRE_CHECK(file->write_all(at, bytes));
-  }
-  file->forget_sync_failure();
-  return file->sync();
 }
 
 // Files of unfinished operations. Best effort: they are in nobody's way.

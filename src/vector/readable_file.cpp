@@ -9,7 +9,6 @@ namespace quire::vector {
 
 namespace {
 
-constexpr std::uint64_t kSector = 512;
 constexpr std::byte kUnreadable{0xA5};
 
 class ReadableFile final : public os::File {
@@ -57,13 +56,13 @@ class ReadableFile final : public os::File {
     QUIRE_TRY(const os::FileInfo now, file_->info());
     const std::uint64_t end = std::min(now.size, offset + out.size());
     for (std::uint64_t at = offset; at < end;) {
-      const std::uint64_t next = std::min(end, (at / kSector + 1) * kSector);
+      const std::uint64_t next = std::min(end, (at / kSectorBytes + 1) * kSectorBytes);
       const auto bytes =
           out.subspan(static_cast<std::size_t>(at - offset), static_cast<std::size_t>(next - at));
       if (auto read = file_->read_exactly(at, bytes); !read) {
         if (read.error().code() != ErrorCode::io) return std::unexpected(std::move(read).error());
         std::ranges::fill(bytes, kUnreadable);
-        visit_(path(), {at / kSector * kSector, kSector});
+        visit_(path(), {at / kSectorBytes * kSectorBytes, kSectorBytes});
       }
       at = next;
     }

@@ -2,10 +2,12 @@
 //   1. Salvage what is proven (salvage.hpp), and read every row of it. Nothing damaged: done.
 //   2. If the MANIFEST is lost: keep what there is of it under another name, and write it anew, of the same
 //      generation. Damage elsewhere it does not hide: entries that cannot be read are counted in it.
-//   3. Write what is whole to the files of a new generation, the report to repair-N.txt, and sync them; make a
-//      new log. No MANIFEST names them yet.
+//   3. Write what is whole to the files of a new generation, the report to repair-N.unfinished, and sync them;
+//      make a new log. No MANIFEST names them yet.
 //   4. Replace MANIFEST: this is the moment of the repair.
-//   5. Rename the damaged files to <name>.damaged-N. Opening leaves such names alone.
+//   5. Rename the damaged files to <name>.damaged-N. Opening leaves such names alone, and while a repair is
+//      unfinished all others too.
+//   6. Rename the report to repair-N.txt. A repair that finds nothing damaged does what is left of 5 and 6.
 #include "vector/repair.hpp"
 
 #include <algorithm>
@@ -73,9 +75,13 @@ class Repairer {
     const bool only_manifest = salvaged_.manifest_was_lost && report().damaged.size() == 1;
     check_rows();
     report().rows = salvaged_.vectors.size();
-    if (!report().needed || options_.dry_run) return std::move(report());
-
+    if (options_.dry_run) return std::move(report());
     choose_number();
+    if (!report().needed) {
+      QUIRE_CHECK(finish_earlier());
+      return std::move(report());
+    }
+
     if (salvaged_.manifest_was_lost) QUIRE_CHECK(write_lost_manifest());
     if (!only_manifest || report().damaged.size() > 1) QUIRE_CHECK(write_generation());
     return std::move(report());
@@ -182,7 +188,7 @@ class Repairer {
     next.slot_count = next.row_limit = next.live = salvaged_.vectors.size();
     // Syncs the directory too.
     QUIRE_CHECK(LogWriter::create(file_system_, directory_, next.identity, next.first_log,
-                                  next.checkpoint_lsn + 1));
+                                  next.checkpoint_lsn + 1, 0));
     QUIRE_CHECK(replace_manifest(file_system_, directory_, next));
     return keep_old_files();
   }
@@ -222,6 +228,18 @@ class Repairer {
     return slots->sync();
   }
 
+  // An earlier repair may have been cut short when all but the old files' names was done.
+  Result<void> finish_earlier() {
+    if (std::ranges::none_of(names_, is_unfinished_repair)) return {};
+    const Manifest& now = salvaged_.manifest;
+    std::erase_if(names_, [&](const std::string& name) {
+      std::uint64_t number = 0;
+      return (parse_log_name(name, number) && number >= now.first_log) ||
+             (parse_generation_name(name, number) && number == now.generation);
+    });
+    return keep_old_files();
+  }
+
   // All of them, also of generations and logs that did not count. Until they have other names, the unfinished report
   // beside them keeps openings from removing them.
   Result<void> keep_old_files() {
@@ -232,11 +250,11 @@ class Repairer {
       report().kept.push_back(kept_name(name));
     }
     QUIRE_CHECK(file_system_.sync_directory(directory_));
-    // Those of earlier repairs that were cut short, too: what they had not renamed this one has.
-    for (const std::string& name : names_) {
+    // Also of earlier repairs that were cut short: what they had not renamed this one has.
+    QUIRE_TRY(const auto names, file_system_.list(directory_));
+    for (const std::string& name : names) {
       if (is_unfinished_repair(name)) QUIRE_CHECK(finish(name));
     }
-    QUIRE_CHECK(finish(unfinished_name()));
     return file_system_.sync_directory(directory_);
   }
 

@@ -445,6 +445,8 @@ class RepairPowerCutTest : public RepairTest {
         auto after = disk_->power_cut(survivors, random_);
         const auto again = repair(*after, kStorePath, {});
         EXPECT_TRUE(succeeded(again));
+        const auto left = after->list(kStorePath).value();
+        EXPECT_TRUE(std::ranges::none_of(left, is_unfinished_repair));
         expect_repaired(*report, *after);
         ++cuts;
       }
@@ -478,6 +480,32 @@ TEST_F(RepairPowerCutTest, OfALostEntryAndAWrongManifest) {
     overwrite("MANIFEST", 60, 1, 0x77);
     overwrite("gen-1.slots", 4096 + 8 * 48, 48, 0x5a);
   });
+}
+
+// A writer that was killed need not have synced its last records; that is no loss of something durable.
+TEST_F(RepairPowerCutTest, OfAStoreWhoseLogIsNotDurable) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 8));
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  put(20, 20);
+  store_.reset();
+  overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7);
+  ASSERT_TRUE(succeeded((*disk_->open(file("gen-1.rows"), os::OpenMode::read_write, 0))->sync()));
+  int cuts = 0;
+  disk_->set_hook([&](const os::SimulatedCall&) {
+    for (const auto survivors : {os::Survivors::none, os::Survivors::random}) {
+      auto after = disk_->power_cut(survivors, random_);
+      const auto again = repair(*after, kStorePath, {});
+      EXPECT_TRUE(succeeded(again));
+      EXPECT_FALSE(again && again->lost_batches);
+      EXPECT_TRUE(succeeded(StoreAccess::open(*after, kStorePath, StoreMode::read_write)));
+      ++cuts;
+    }
+    return os::SimulatedOutcome{};
+  });
+  ASSERT_TRUE(succeeded(repair_it()));
+  disk_->set_hook({});
+  EXPECT_GT(cuts, 40);
 }
 
 TEST_F(RepairTest, ARepairThatFailsAnywhereChangesNothingOrRepairs) {

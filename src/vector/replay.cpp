@@ -65,8 +65,8 @@ class Replayer {
       if (expected_ > most_) break;
       if (expected_ == end_lsn) continue;
       if (bounds_.tail_may_be_growing && is_last) break;
-      // A log that was followed by another was durable.
-      if (!is_last) {
+      QUIRE_TRY(const bool may_be_a_tail, nothing_follows(i + 1));
+      if (!may_be_a_tail) {
         return damage(logs_[i].path(), {logs_[i].position(), 0},
                       "the record of batch " + std::to_string(expected_) +
                           " is missing or damaged, and the next log begins with batch " +
@@ -82,7 +82,7 @@ class Replayer {
                         std::to_string(most_));
     }
     outcome_.last_lsn = expected_ - 1;
-    QUIRE_TRY(const bool last_is_empty, logs_.back().only_zeros_follow());
+    QUIRE_TRY(const bool last_is_empty, nothing_follows(logs_.size() - 1));
     if (last_is_empty && !has_unfinished_ && logs_.back().header().first_lsn == expected_) {
       outcome_.empty_log = logs_.back().header().number;
     }
@@ -107,6 +107,17 @@ class Replayer {
       QUIRE_CHECK(take(record));
     }
     return {};
+  }
+
+  // True if the logs from index `first` on hold no byte behind their headers, and none says that the next
+  // batch was durable.
+  Result<bool> nothing_follows(std::size_t first) {
+    for (std::size_t i = first; i < logs_.size(); ++i) {
+      if (logs_[i].header().durable_lsn >= expected_) return false;
+      QUIRE_TRY(const bool empty, logs_[i].only_zeros_follow());
+      if (!empty) return false;
+    }
+    return true;
   }
 
   // Rows of the checkpoint are never written again. A record that does not carry its rows may name some
@@ -168,7 +179,7 @@ class Replayer {
     return true;
   }
 
-  // What follows the last record of the last log: nothing, a torn tail, or damage.
+  // What follows the last record of the last log that is not empty: nothing, a torn tail, or damage.
   Result<void> judge_tail(LogReader& log) {
     const bool has_parts = parts_ > 0;
     forget_parts();

@@ -70,6 +70,7 @@ class Salvager {
     LogReader reader;
     std::uint64_t number = 0;
     std::optional<std::uint64_t> first_lsn;
+    std::uint64_t durable_lsn = 0;  // that the header says
   };
 
   RepairReport& report() { return salvage_.report; }
@@ -367,7 +368,8 @@ class Salvager {
       const std::uint64_t end_lsn = i + 1 < logs_.size() ? *logs_[i + 1].first_lsn : kNever;
       QUIRE_CHECK(replay(i, end_lsn));
       if (expected_ == end_lsn) continue;
-      QUIRE_CHECK(judge_end(i));
+      QUIRE_TRY(const bool nothing_more, nothing_follows(i + 1));
+      QUIRE_CHECK(judge_end(i, nothing_more));
       break;
     }
     if (is_incomplete_ && !report().lost_batches) QUIRE_CHECK(lose_from(logs_.size()));
@@ -426,7 +428,11 @@ class Salvager {
         if (valid) first_lsn = record.head.lsn;
       }
       if (first_lsn || logs_.empty()) {
-        logs_.push_back({.reader = std::move(reader), .number = number, .first_lsn = first_lsn});
+        logs_.push_back(
+            {.reader = std::move(reader),
+             .number = number,
+             .first_lsn = first_lsn,
+             .durable_lsn = header->is_proven ? header->header.durable_lsn : std::uint64_t{0}});
         return true;
       }
     } else if (is_last && !logs_.empty()) {
@@ -451,7 +457,8 @@ class Salvager {
       if (!rows_are_whole(record)) {
         // Torn, unless it was durable: then it counts, and the row check finds what is damaged of it.
         QUIRE_TRY(const bool was_durable, log.proves_durable(expected_));
-        if (!was_durable && is_the_last(which)) return {};
+        QUIRE_TRY(const bool nothing_more, nothing_follows(which + 1));
+        if (!was_durable && nothing_more) return {};
         note(log.path(), {log.position(), record.length},
              "rows that the record of batch " + std::to_string(expected_) +
                  " names are damaged, and were durable");
@@ -501,13 +508,28 @@ class Salvager {
     ++expected_;
   }
 
-  // A log that was followed by another was durable.
-  bool is_the_last(std::size_t which) const { return which + 1 == logs_.size() && !is_incomplete_; }
+  // True if the logs from index `first` on hold no byte behind their headers, none says that the next batch was
+  // durable, and none is unused.
+  Result<bool> nothing_follows(std::size_t first) {
+    for (std::size_t i = first; i < logs_.size(); ++i) {
+      if (logs_[i].durable_lsn >= expected_) return false;
+      QUIRE_TRY(const bool empty, logs_[i].reader.only_zeros_follow());
+      if (!empty) return false;
+    }
+    return !is_incomplete_;
+  }
+
+  bool is_unreadable_from(const LogReader& log) const {
+    return std::ranges::any_of(unreadable_, [&](const auto& sector) {
+      return sector.first == log.path() && sector.second + kSectorBytes > log.position();
+    });
+  }
 
   // Log `which` ends here: as it should, in a torn tail, or in damage.
-  Result<void> judge_end(std::size_t which) {
+  Result<void> judge_end(std::size_t which, bool nothing_more) {
     LogReader& log = logs_[which].reader;
-    if (is_the_last(which)) {
+    // A part that cannot be read is no torn write.
+    if (nothing_more && !is_unreadable_from(log)) {
       QUIRE_TRY(const bool clean, log.only_zeros_follow());
       if (clean && parts_.empty()) return {};
       // A log whose salt is lost shows none of its records; that it holds some is all that can be seen.

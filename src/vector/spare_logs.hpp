@@ -21,12 +21,13 @@ class SpareLogs {
   static constexpr std::size_t kCount = 2;
   // What a checkpoint's empty log needs.
   static constexpr std::uint64_t kLeastBytes = 4096;
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{16} << 20;
 
-  // Each is of `bytes`, or kLeastBytes if that is more.
+  // Each is of `bytes`, taken into these bounds.
   SpareLogs(os::FileSystem& file_system, std::string directory, std::uint64_t bytes)
       : file_system_(file_system),
         directory_(std::move(directory)),
-        bytes_(std::max(bytes, kLeastBytes)) {}
+        bytes_(std::clamp(bytes, kLeastBytes, kMostBytes)) {}
 
   // Takes over what an earlier process left, if it is as it should be, and removes it if not.
   void adopt() QUIRE_EXCLUDES(mutex_);

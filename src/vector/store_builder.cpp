@@ -119,7 +119,7 @@ Result<void> StoreBuilder::finish() {
   manifest_.live = manifest_.row_limit;
   // Syncs the directory too, so that every file is there before the manifest says so.
   QUIRE_CHECK(LogWriter::create(*file_system_, directory_, manifest_.identity, manifest_.first_log,
-                                manifest_.checkpoint_lsn + 1));
+                                manifest_.checkpoint_lsn + 1, 0));
   // From here on there may be a store, whatever is returned: its files stay, unless it is seen that there
   // is none.
   finished_ = true;

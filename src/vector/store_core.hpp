@@ -22,8 +22,9 @@
 //   1. `manifest_` is what the MANIFEST on disk says, or what it said before a replacement whose outcome
 //      is not known; both are good, because logs are removed only after a replacement that succeeded. Where they
 //      are of two generations, nothing is written any more. It changes with both locks held.
-//   2. Log K + 1 is made only when every record in log K, and the rows those name, are durable, and log K
-//      gets none from the moment on that log K + 1 is begun. So a log with a successor is complete.
+//   2. Log K + 1 gets its first record only when every record in log K, and the rows those name, are durable,
+//      and log K gets none from the moment on that log K + 1 is begun. So a log whose successor holds something is
+//      complete; and so is one whose successor says in its header that it is.
 //   3. Rows below `next_row_` are written by nobody but the bulk load that they were granted to, if any,
 //      and by that before their record. A load gives back only rows that no claim holds, and only the
 //      last ones before `next_row_` are taken back.
@@ -164,8 +165,6 @@ class StoreCore {
   Result<void> load_slots() QUIRE_REQUIRES(write_mutex_);
   Result<void> sync_names() QUIRE_REQUIRES(write_mutex_);
   Result<void> recover(struct LogSet logs) QUIRE_REQUIRES(upkeep_mutex_, write_mutex_);
-  Result<void> make_log_durable(std::uint64_t number, std::uint64_t end)
-      QUIRE_REQUIRES(write_mutex_);
   Result<void> restore_rows(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void apply(const struct ReplayedBatch& batch) QUIRE_REQUIRES(write_mutex_);
   void remove_leftovers() QUIRE_REQUIRES(write_mutex_);
@@ -259,6 +258,7 @@ class StoreCore {
   std::uint64_t least_dead_rows() const noexcept;
 
   // verify.cpp
+  void sync_large_files() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
   // All of them read the store's files through `files`.
   Result<void> verify_headers(os::FileSystem& files, VerifyReport& report)
       QUIRE_REQUIRES(write_mutex_);

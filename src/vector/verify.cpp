@@ -58,6 +58,7 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   const base::MutexLock upkeep(upkeep_mutex_);
   os::ColdFileSystem cold(file_system_);
   os::FileSystem& files = options.cold ? cold : file_system_;
+  if (options.cold) sync_large_files();
   VerifyReport report;
   Manifest manifest;
   std::set<std::uint64_t> carried;
@@ -87,6 +88,18 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   }
   QUIRE_CHECK(verify_rows(*state, cold_rows ? &*cold_rows : nullptr, carried, report, progress));
   return report;
+}
+
+// So that what is opened cold has little to sync while writers wait. Errors are met again then.
+void StoreCore::sync_large_files() {
+  std::uint64_t generation = 0;
+  {
+    const base::MutexLock lock(write_mutex_);
+    generation = manifest_.generation;
+  }
+  for (const std::string& name : {rows_name(generation), slots_name(generation)}) {
+    ignore_error(os::open_cold(file_system_, os::join_path(directory_, name)));
+  }
 }
 
 Result<void> StoreCore::verify_headers(os::FileSystem& files, VerifyReport& report) {
