@@ -127,27 +127,31 @@ class CrashedStoreTest(ReaderTest):
         self.assertGreater(read.dropped_bytes, 0)
 
     def test_a_torn_record_before_an_empty_log_is_damage(self):
-        """The empty log says that the one before it was durable."""
+        """If the empty log says that the one before it was durable; else it is a torn tail."""
         self.crash("s", 9, 30, "u8", "process_crash")
         lsn = read_store(self.path("s")).lsn
-        empty = self.add_empty_log("s", lsn + 1)
+        empty = self.add_empty_log("s", lsn + 1, lsn)
         self.assertEqual(self.assert_same("s").lsn, lsn)
         empty.unlink()
         self.tear_last_record("s")
-        self.add_empty_log("s", lsn + 1)
+        empty = self.add_empty_log("s", lsn + 1, 0)
+        self.assertEqual(self.assert_same("s").lsn, lsn - 1)
+        empty.unlink()
+        self.add_empty_log("s", lsn + 1, lsn)
         with self.assertRaises(Damage):
             read_store(self.path("s"))
         done = subprocess.run([self.quire, "verify", "s"], cwd=self.home, capture_output=True,
                               check=False)
         self.assertNotEqual(done.returncode, 0)
 
-    def add_empty_log(self, store, first_lsn):
-        """A log behind the last one: its header with another number, salt and first LSN."""
+    def add_empty_log(self, store, first_lsn, durable_lsn):
+        """A log behind the last one: its header with another number, salt and LSNs."""
         logs = {int(path.stem.removeprefix("log-")): path for path in self.path(store).glob("log-*.wal")}
         number = max(logs) + 1
         header = bytearray(logs[number - 1].read_bytes()[:4096])
         struct.pack_into("<Q", header, 32, number)
         struct.pack_into("<QQ", header, 48, 12345, first_lsn)
+        struct.pack_into("<Q", header, 80, durable_lsn)
         struct.pack_into("<Q", header, 4088, checksum(bytes(header[:4088])))
         path = self.path(store) / f"log-{number}.wal"
         path.write_bytes(header)
