@@ -137,21 +137,14 @@ Result<void> StoreCore::restore_rows(const ReplayedBatch& batch) {
   const bool were_synced = durability_ == Durability::power_loss && !rows_->sync_has_failed();
   if (!batch.carries_rows && were_synced) return {};
   const auto stride = static_cast<std::size_t>(identity_.stride());
-  const std::size_t most = std::max<std::size_t>((std::size_t{1} << 20) / stride, 1);
   const auto& operations = batch.operations;
   std::vector<std::byte> from_file;
   std::size_t at = 0;
   for (std::size_t first = 0; first < operations.size();) {
-    if (operations[first].kind != OperationKind::put) {
+    const std::size_t count = run_of_puts(operations, first, stride);
+    if (count == 0) {
       ++first;
       continue;
-    }
-    // A run of consecutive rows is written at once.
-    std::size_t count = 1;
-    while (count < most && first + count < operations.size() &&
-           operations[first + count].kind == OperationKind::put &&
-           operations[first + count].row == operations[first].row + count) {
-      ++count;
     }
     std::span<const std::byte> rows;
     if (batch.carries_rows) {

@@ -335,14 +335,7 @@ TEST_F(RepairTest, TheLastRecordBeforeAnEmptyLogIsALossThatIsTold) {
     put(i, i);
     states_.emplace(store_->view().lsn(), model_);
   }
-  disk_->set_hook([&](const os::SimulatedCall& call) {
-    const bool slots = call.path == file("gen-1.slots") && std::string(call.operation) == "write";
-    return os::SimulatedOutcome{.fail_with = slots ? ENOSPC : 0};
-  });
-  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->checkpoint()));
-  disk_->set_hook({});
-  store_.reset();
-  ASSERT_TRUE(disk_->info(file("log-2.wal")).has_value());
+  end_in_a_failed_checkpoint();
   ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), 4096 + 112 + 70, std::byte{1})));
 
   const auto report = repair_it();

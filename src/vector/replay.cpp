@@ -151,19 +151,12 @@ class Replayer {
 
   Result<bool> rows_are_intact(const std::vector<Operation>& operations) const {
     const auto stride = static_cast<std::size_t>(rows_.stride());
-    const std::size_t most = std::max<std::size_t>((std::size_t{1} << 20) / stride, 1);
     std::vector<std::byte> rows;
     for (std::size_t first = 0; first < operations.size();) {
-      if (operations[first].kind != OperationKind::put) {
+      const std::size_t count = run_of_puts(operations, first, stride);
+      if (count == 0) {
         ++first;
         continue;
-      }
-      // A run of consecutive rows is read at once.
-      std::size_t count = 1;
-      while (count < most && first + count < operations.size() &&
-             operations[first + count].kind == OperationKind::put &&
-             operations[first + count].row == operations[first].row + count) {
-        ++count;
       }
       rows.resize(count * stride);
       if (auto read = rows_.read(operations[first].row, rows); !read) {
@@ -212,6 +205,19 @@ class Replayer {
 };
 
 }  // namespace
+
+std::size_t run_of_puts(std::span<const Operation> operations, std::size_t first,
+                        std::size_t stride) noexcept {
+  if (operations[first].kind != OperationKind::put) return 0;
+  const std::size_t most = std::max<std::size_t>((std::size_t{1} << 20) / stride, 1);
+  std::size_t count = 1;
+  while (count < most && first + count < operations.size() &&
+         operations[first + count].kind == OperationKind::put &&
+         operations[first + count].row == operations[first].row + count) {
+    ++count;
+  }
+  return count;
+}
 
 Result<LogSet> open_logs(os::FileSystem& file_system, const std::string& directory,
                          const Manifest& manifest) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ struct ReplayOutcome {
   std::uint64_t tail_log = 0;
   std::uint64_t tail_position = kHeaderBytes;
 };
+
+// How many operations from index `first` on put into consecutive rows, as far as these have 1 MiB or less, but one at
+// least; 0 if the first puts nothing. Such rows are read or written at once.
+[[nodiscard]] std::size_t run_of_puts(std::span<const Operation> operations, std::size_t first,
+                                      std::size_t stride) noexcept;
 
 // What a reader beside a living writer must know.
 struct ReplayBounds {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <cerrno>
 
 #include <cstdint>
 #include <map>
@@ -85,6 +86,18 @@ class StoreTest : public ::testing::Test {
   OpenStoreOptions as_wanted(OpenStoreOptions options) const {
     options.background = background_;
     return options;
+  }
+
+  // The process ends when a checkpoint has begun log 2, which is empty, and has failed.
+  void end_in_a_failed_checkpoint() {
+    disk_->set_hook([&](const os::SimulatedCall& call) {
+      const bool slots = call.path == file("gen-1.slots") && std::string(call.operation) == "write";
+      return os::SimulatedOutcome{.fail_with = slots ? ENOSPC : 0};
+    });
+    EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->checkpoint()));
+    disk_->set_hook({});
+    store_.reset();
+    ASSERT_TRUE(disk_->info(file("log-2.wal")).has_value());
   }
 
   void reopen() {

@@ -196,14 +196,7 @@ TEST_F(DamagedStore, ARecordBeforeAnEmptyLogIsNoTail) {
   create(Durability::process_crash);
   put(1, 1);
   put(2, 2);
-  disk_->set_hook([&](const os::SimulatedCall& call) {
-    const bool slots = call.path == file("gen-1.slots") && std::string(call.operation) == "write";
-    return os::SimulatedOutcome{.fail_with = slots ? ENOSPC : 0};
-  });
-  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->checkpoint()));
-  disk_->set_hook({});
-  store_.reset();
-  ASSERT_TRUE(disk_->info(file("log-2.wal")).has_value());
+  end_in_a_failed_checkpoint();
 
   const std::uint64_t in_the_last_record = 4096 + 112 + 70;
   ASSERT_TRUE(succeeded(disk_->flip(file("log-1.wal"), in_the_last_record, std::byte{1})));
