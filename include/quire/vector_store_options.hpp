@@ -47,7 +47,7 @@ struct OpenStoreOptions {
   std::uint64_t checkpoint_log_bytes = std::uint64_t{64} << 20;
   // A batch with at least this many bytes of vectors goes to the rows file at once instead of through
   // the log: two syncs instead of one, but no byte is written twice.
-  std::uint64_t direct_batch_bytes = std::uint64_t{1} << 20;
+  std::uint64_t direct_batch_bytes = std::uint64_t{256} << 10;
   // A store is compacted when more than this share of its rows is dead, if that gives back 1 MiB or more; with 1 it
   // never is by itself.
   double compact_above = 0.3;
