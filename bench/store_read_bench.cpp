@@ -14,20 +14,17 @@ namespace {
 constexpr std::uint32_t kDimension = 128;
 constexpr int kRounds = 7;
 
-// One after the other: which row is next is known when the one before it was read (rows have no sign
+constexpr std::uint64_t kFinds = 1'000'000;
+
+// One after the other: what is asked for next is known when the row before it was read (rows have no sign
 // bit), so that the processor cannot overlap the misses of several finds.
 template <class Find>
-double seconds_a_find(std::uint64_t rows, const Find& find) {
-  constexpr std::uint64_t kFinds = 1'000'000;
-  std::uint64_t random = 1;
+double seconds_a_find(const std::vector<std::uint64_t>& wanted, const Find& find) {
+  std::uint64_t at = 0;
   const double seconds = seconds_of([&] {
-    for (std::uint64_t i = 0; i < kFinds; ++i) {
-      random = random * 6364136223846793005U + 1442695040888963407U;
-      const float element = find((random >> 33) % rows);
-      random += std::bit_cast<std::uint32_t>(element) >> 31;
-    }
+    while (at < kFinds) at += 1 + (std::bit_cast<std::uint32_t>(find(wanted[at])) >> 31);
   });
-  benchmark::DoNotOptimize(random);
+  benchmark::DoNotOptimize(at);
   return seconds / kFinds;
 }
 
@@ -44,20 +41,25 @@ void compare_finds(std::uint64_t rows, bool random_ids) {
   for (std::uint64_t i = 0; i < rows; ++i) {
     row_of[i] = view.find<float>(id_of(i, random_ids))->data();
   }
+  std::vector<std::uint64_t> numbers(kFinds);
+  std::mt19937_64 random(1);
+  for (std::uint64_t& number : numbers) number = random() % rows;
+  std::vector<std::uint64_t> ids;
+  ids.reserve(kFinds);
+  for (const std::uint64_t number : numbers) ids.push_back(id_of(number, random_ids));
   std::vector<std::uint64_t> batch(64);
   std::vector<std::span<const std::byte>> found(batch.size());
   std::size_t waiting = 0;
   contest
       .add("find",
            [&] {
-             return seconds_a_find(rows, [&](std::uint64_t i) {
-               return (*view.find<float>(id_of(i, random_ids)))[0];
-             });
+             return seconds_a_find(ids,
+                                   [&](std::uint64_t id) { return (*view.find<float>(id))[0]; });
            })
       .add("get_many, 64 at once",
            [&] {
-             return seconds_a_find(rows, [&](std::uint64_t i) {
-               batch[waiting++] = id_of(i, random_ids);
+             return seconds_a_find(ids, [&](std::uint64_t id) {
+               batch[waiting++] = id;
                if (waiting < batch.size()) return 0.0F;
                waiting = 0;
                view.get_many(batch, found).value();
@@ -68,9 +70,8 @@ void compare_finds(std::uint64_t rows, bool random_ids) {
            })
       .add("two bare loads",
            [&] {
-             return seconds_a_find(rows, [&](std::uint64_t i) {
-               return row_of[id_of(i, random_ids) == ~std::uint64_t{0} ? 0 : i][0];
-             });
+             return seconds_a_find(numbers,
+                                   [&](std::uint64_t number) { return row_of[number][0]; });
            })
       .goal("find", "two bare loads", 1 / 1.5)
       .run();

@@ -43,6 +43,18 @@ void IdHash::Segment::destroy() const noexcept {
   ::operator delete(&head(), std::align_val_t{alignof(Head)});
 }
 
+IdHash::Directory IdHash::Directory::make(unsigned depth) {
+  const std::size_t size = std::size_t{1} << depth;
+  void* memory = ::operator new(size * sizeof(Entries), std::align_val_t{kAlignment});
+  const Directory directory(reinterpret_cast<std::uintptr_t>(memory) + depth);
+  std::uninitialized_value_construct_n(directory.entries(), size);
+  return directory;
+}
+
+void IdHash::Directory::destroy() const noexcept {
+  if (tagged_ != 0) ::operator delete(entries(), std::align_val_t{kAlignment});
+}
+
 std::uint64_t IdHash::Segment::store(const IdWord& one, const IdHashes& hashes,
                                      bool& stored) const noexcept {
   stored = true;
@@ -70,7 +82,7 @@ std::uint64_t IdHash::Segment::store(const IdWord& one, const IdHashes& hashes,
 
 IdHash::~IdHash() {
   visit_segments([](const Segment& segment) { segment.destroy(); });
-  delete directory_.load(std::memory_order_relaxed);
+  Directory(directory_.load(std::memory_order_relaxed)).destroy();
 }
 
 std::size_t IdHash::size_for(std::size_t count) noexcept {
@@ -80,10 +92,10 @@ std::size_t IdHash::size_for(std::size_t count) noexcept {
 }
 
 std::uint64_t IdHash::store(const IdWord& one, const IdHashes& hashes, bool& stored) noexcept {
-  const Directory* directory = directory_.load(std::memory_order_relaxed);
+  const Directory directory(directory_.load(std::memory_order_relaxed));
   stored = false;
-  if (directory == nullptr) return 0;
-  return Segment(directory->entry(hashes).load(std::memory_order_relaxed))
+  if (!directory) return 0;
+  return Segment(directory.entry(hashes).load(std::memory_order_relaxed))
       .store(one, hashes, stored);
 }
 
@@ -91,32 +103,33 @@ void IdHash::reserve(std::uint64_t count) {
   // Segments of up to the largest size, with some room for what chance brings together.
   const std::uint64_t most = room_of(kLargest) * 3 / 4;
   const auto depth = static_cast<unsigned>(std::bit_width(count / most));
-  auto directory = std::make_unique<Directory>(depth);
+  const Directory directory = Directory::make(depth);
   const auto each = static_cast<std::size_t>(count >> depth);
-  for (std::size_t i = 0; i < directory->size(); ++i) {
+  for (std::size_t i = 0; i < directory.size(); ++i) {
     Segment segment;
     try {
       segment = Segment::make(size_for(each), depth);
     } catch (...) {
       for (std::size_t made = 0; made < i; ++made) {
-        Segment(directory->entries[made].load(std::memory_order_relaxed)).destroy();
+        Segment(directory.entries()[made].load(std::memory_order_relaxed)).destroy();
       }
+      directory.destroy();
       throw;
     }
-    directory->entries[i].store(segment.tagged(), std::memory_order_relaxed);
+    directory.entries()[i].store(segment.tagged(), std::memory_order_relaxed);
   }
-  directory_.store(directory.release(), std::memory_order_release);
+  directory_.store(directory.tagged(), std::memory_order_release);
 }
 
 void IdHash::rebuild(const IdHashes& hashes, std::span<const Entry> entries, Epochs& epochs) {
-  const Directory* directory = directory_.load(std::memory_order_relaxed);
-  if (directory == nullptr) return reserve(0);
-  const Segment old(directory->entry(hashes).load(std::memory_order_relaxed));
+  Directory directory(directory_.load(std::memory_order_relaxed));
+  if (!directory) return reserve(0);
+  const Segment old(directory.entry(hashes).load(std::memory_order_relaxed));
   const unsigned depth = old.head().depth;
   const bool splits = entries.size() >= room_of(kLargest);
-  if (splits && depth == directory->depth) {
+  if (splits && depth == directory.depth()) {
     double_directory(epochs);
-    directory = directory_.load(std::memory_order_relaxed);
+    directory = Directory(directory_.load(std::memory_order_relaxed));
   }
   const unsigned bit = 63 - kSkippedBits - depth;
   const auto is_upper = [&](const Entry& entry) {
@@ -142,27 +155,27 @@ void IdHash::rebuild(const IdHashes& hashes, std::span<const Entry> entries, Epo
   }
 
   // The directory's entries for a segment are neighbours: its shared bits are the top ones.
-  const std::size_t share = std::size_t{1} << (directory->depth - depth);
-  const std::size_t first = directory->index(hashes) / share * share;
+  const std::size_t share = std::size_t{1} << (directory.depth() - depth);
+  const std::size_t first = directory.index(hashes) / share * share;
   for (std::size_t i = 0; i < share; ++i) {
     const Segment& to = made[splits && i >= share / 2 ? 1 : 0];
-    directory->entries[first + i].store(to.tagged(), std::memory_order_release);
+    directory.entries()[first + i].store(to.tagged(), std::memory_order_release);
   }
   epochs.retire(retired);
   retired->fill();
 }
 
 void IdHash::double_directory(Epochs& epochs) {
-  Directory* old = directory_.load(std::memory_order_relaxed);
-  auto larger = std::make_unique<Directory>(old->depth + 1);
-  for (std::size_t i = 0; i < old->size(); ++i) {
-    const std::uintptr_t segment = old->entries[i].load(std::memory_order_relaxed);
-    larger->entries[2 * i].store(segment, std::memory_order_relaxed);
-    larger->entries[2 * i + 1].store(segment, std::memory_order_relaxed);
-  }
-  const auto free_old = [old] { delete old; };
+  const Directory old(directory_.load(std::memory_order_relaxed));
+  const auto free_old = [old] { old.destroy(); };
   const auto retired = std::make_shared<Retired<decltype(free_old)>>(free_old);
-  directory_.store(larger.release(), std::memory_order_release);
+  const Directory larger = Directory::make(old.depth() + 1);
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    const std::uintptr_t segment = old.entries()[i].load(std::memory_order_relaxed);
+    larger.entries()[2 * i].store(segment, std::memory_order_relaxed);
+    larger.entries()[2 * i + 1].store(segment, std::memory_order_relaxed);
+  }
+  directory_.store(larger.tagged(), std::memory_order_release);
   epochs.retire(retired);
   retired->fill();
 }

@@ -55,29 +55,35 @@ class IdHash {
 
   // The word of `id`; 0 if there is none. Never allocates.
   std::uint64_t find(std::uint64_t id, const IdHashes& hashes) const noexcept {
-    const Directory* directory = directory_.load(std::memory_order_acquire);
-    if (directory == nullptr) return 0;
-    const Segment segment(directory->entry(hashes).load(std::memory_order_acquire));
+    const Directory directory(directory_.load(std::memory_order_acquire));
+    if (!directory) return 0;
+    const Segment segment(directory.entry(hashes).load(std::memory_order_acquire));
     const std::size_t count = segment.line_count();
     for (std::size_t at = line_of(hashes, count);; at = at + 1 == count ? 0 : at + 1) {
       const Line& line = segment.lines()[at];
+      // All slots without a branch: which of them it is could not be foreseen.
+      std::uint64_t found = 0;
+      bool has_empty = false;
       for (std::size_t i = 0; i < kSlots; ++i) {
         // Acquire pairs with the release of the writer: invariant 2, and what the word leads to.
         const std::uint64_t word = line.words[i].load(std::memory_order_acquire);
-        if (word == 0 || line.ids[i].load(std::memory_order_relaxed) == id) return word;
+        const bool is_it = line.ids[i].load(std::memory_order_relaxed) == id;
+        found |= is_it ? word : 0;
+        has_empty |= word == 0;
       }
+      if (found != 0 || has_empty) return found;
     }
   }
 
   // The two steps before find() that may wait for memory: each tells the processor what the next touches.
   void prefetch_directory(const IdHashes& hashes) const noexcept {
-    const Directory* directory = directory_.load(std::memory_order_acquire);
-    if (directory != nullptr) __builtin_prefetch(&directory->entry(hashes));
+    const Directory directory(directory_.load(std::memory_order_acquire));
+    if (directory) __builtin_prefetch(&directory.entry(hashes));
   }
   void prefetch_line(const IdHashes& hashes) const noexcept {
-    const Directory* directory = directory_.load(std::memory_order_acquire);
-    if (directory == nullptr) return;
-    const Segment segment(directory->entry(hashes).load(std::memory_order_acquire));
+    const Directory directory(directory_.load(std::memory_order_acquire));
+    if (!directory) return;
+    const Segment segment(directory.entry(hashes).load(std::memory_order_acquire));
     __builtin_prefetch(segment.lines() + line_of(hashes, segment.line_count()));
   }
 
@@ -89,9 +95,9 @@ class IdHash {
   template <class HashOf>
   [[nodiscard]] std::vector<Entry> entries_of(const IdHashes& hashes, const HashOf& hash_of) const {
     std::vector<Entry> entries;
-    const Directory* directory = directory_.load(std::memory_order_relaxed);
-    if (directory == nullptr) return entries;
-    const Segment segment(directory->entry(hashes).load(std::memory_order_relaxed));
+    const Directory directory(directory_.load(std::memory_order_relaxed));
+    if (!directory) return entries;
+    const Segment segment(directory.entry(hashes).load(std::memory_order_relaxed));
     entries.reserve(segment.head().used);
     segment.visit([&](const IdWord& one) { entries.push_back({one, hash_of(one.id)}); });
     return entries;
@@ -167,21 +173,34 @@ class IdHash {
     std::uintptr_t tagged_ = 0;
   };
 
-  struct Directory {
-    explicit Directory(unsigned bits)
-        : depth(bits),
-          entries(std::make_unique<std::atomic<std::uintptr_t>[]>(std::size_t{1} << bits)) {}
+  // The entries, at an address that has the depth in its low bits: so a reader goes from the table to the entry, and
+  // touches nothing else.
+  class Directory {
+   public:
+    using Entries = std::atomic<std::uintptr_t>;
 
-    std::size_t size() const noexcept { return std::size_t{1} << depth; }
+    Directory() = default;
+    explicit Directory(std::uintptr_t tagged) noexcept : tagged_(tagged) {}
+    [[nodiscard]] static Directory make(unsigned depth);
+    void destroy() const noexcept;
+
+    explicit operator bool() const noexcept { return tagged_ != 0; }
+    std::uintptr_t tagged() const noexcept { return tagged_; }
+    unsigned depth() const noexcept { return static_cast<unsigned>(tagged_ % kAlignment); }
+    std::size_t size() const noexcept { return std::size_t{1} << depth(); }
     std::size_t index(const IdHashes& hashes) const noexcept {
-      return hashes.segment << kSkippedBits >> 1U >> (63 - depth);
+      return hashes.segment << kSkippedBits >> 1U >> (63 - depth());
     }
-    std::atomic<std::uintptr_t>& entry(const IdHashes& hashes) const noexcept {
-      return entries[index(hashes)];
+    Entries* entries() const noexcept {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): that is what a tagged address is for.
+      return reinterpret_cast<Entries*>(tagged_ - depth());
     }
+    Entries& entry(const IdHashes& hashes) const noexcept { return entries()[index(hashes)]; }
 
-    unsigned depth;
-    std::unique_ptr<std::atomic<std::uintptr_t>[]> entries;
+   private:
+    static constexpr std::size_t kAlignment = 64;
+
+    std::uintptr_t tagged_ = 0;
   };
 
   static std::size_t line_of(const IdHashes& hashes, std::size_t count) noexcept {
@@ -189,17 +208,17 @@ class IdHash {
   }
   template <class Visit>
   void visit_segments(const Visit& visit) const {
-    const Directory* directory = directory_.load(std::memory_order_acquire);
-    if (directory == nullptr) return;
-    for (std::size_t i = 0; i < directory->size();) {
-      const Segment segment(directory->entries[i].load(std::memory_order_relaxed));
-      i += std::size_t{1} << (directory->depth - segment.head().depth);
+    const Directory directory(directory_.load(std::memory_order_acquire));
+    if (!directory) return;
+    for (std::size_t i = 0; i < directory.size();) {
+      const Segment segment(directory.entries()[i].load(std::memory_order_relaxed));
+      i += std::size_t{1} << (directory.depth() - segment.head().depth);
       visit(segment);
     }
   }
   void double_directory(Epochs& epochs);
 
-  std::atomic<Directory*> directory_{nullptr};
+  std::atomic<std::uintptr_t> directory_{0};  // a Directory, tagged
 };
 
 }  // namespace quire::vector

@@ -83,7 +83,11 @@ Result<void> NextGeneration::write_out() {
   if (waiting_.empty()) return {};
   const std::uint64_t first_row = row_count_ - waiting_rows_.size() / stride_;
   QUIRE_CHECK(slots_->reserve(entry_count_ + waiting_.size()));
-  if (!waiting_rows_.empty()) QUIRE_CHECK(rows_->write(first_row, waiting_rows_));
+  if (!waiting_rows_.empty()) {
+    QUIRE_CHECK(rows_->write(first_row, waiting_rows_));
+    // The disk works while rows are copied, and the sync has the rest to wait for.
+    rows_->start_writeback({first_row, row_count_ - first_row});
+  }
   QUIRE_CHECK(slots_->write(entry_count_, waiting_));
   for (const SlotEntry& entry : waiting_) catalog_->apply(entry);
   entry_count_ += waiting_.size();
