@@ -5,6 +5,7 @@
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
+#include "os/cold_file_system.hpp"
 
 namespace quire::vector {
 
@@ -14,11 +15,10 @@ constexpr std::uint64_t kWindow = std::uint64_t{1} << 20;
 
 }  // namespace
 
-Result<ColdRows> ColdRows::open(os::FileSystem& cold_file_system, const std::string& directory,
+Result<ColdRows> ColdRows::open(os::FileSystem& file_system, const std::string& directory,
                                 const Manifest& manifest) {
   QUIRE_TRY(auto file,
-            cold_file_system.open(os::join_path(directory, rows_name(manifest.generation)),
-                                  os::OpenMode::read_direct));
+            os::open_cold(file_system, os::join_path(directory, rows_name(manifest.generation))));
   QUIRE_TRY(const os::FileInfo info, file->info());
   const std::uint64_t stride = manifest.identity.stride();
   const std::uint64_t rows = (std::max(info.size, kHeaderBytes) - kHeaderBytes) / stride;

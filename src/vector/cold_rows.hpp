@@ -17,7 +17,7 @@ namespace quire::vector {
 class ColdRows {
  public:
   // Syncs the rows file first, so what was written to it before is there.
-  [[nodiscard]] static Result<ColdRows> open(os::FileSystem& cold_file_system,
+  [[nodiscard]] static Result<ColdRows> open(os::FileSystem& file_system,
                                              const std::string& directory,
                                              const Manifest& manifest);
 

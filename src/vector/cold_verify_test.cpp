@@ -1,6 +1,7 @@
 // Verifying past the page cache: what is right in memory and wrong on the disk is found.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -27,6 +28,14 @@ class ColdVerify : public StoreTest {
     const auto cold = store.verify({}, kCold);
     EXPECT_TRUE(succeeded(cold));
     return cold ? cold->damaged : std::vector<Damage>();
+  }
+
+  void make_unreadable(const std::string& name, ByteRange bad) {
+    disk_->set_hook([path = file(name), bad](const os::SimulatedCall& call) {
+      const bool hit =
+          std::string(call.operation) == "read" && call.path == path && call.range.overlaps(bad);
+      return os::SimulatedOutcome{.fail_with = hit ? EIO : 0};
+    });
   }
 
   // 20 vectors in a checkpoint and 3 in the log.
@@ -121,18 +130,55 @@ TEST_F(ColdVerify, SaysWhereTheFileSystemHasNoWayPastItsCache) {
 
 TEST_F(ColdVerify, ARowThatTheDiskCannotReadIsDamageOfThatRow) {
   fill();
-  const ByteRange bad{4096 + 3 * kDimension, 1};
-  disk_->set_hook([&](const os::SimulatedCall& call) {
-    const bool hit = std::string(call.operation) == "read" && call.path == file("gen-1.rows") &&
-                     call.range.overlaps(bad);
-    return os::SimulatedOutcome{.fail_with = hit ? EIO : 0};
-  });
+  make_unreadable("gen-1.rows", {4096 + 3 * kDimension, 1});
   const auto report = store_->verify({}, kCold);
   disk_->set_hook({});
   ASSERT_TRUE(succeeded(report));
   ASSERT_EQ(report->damaged.size(), 1U);
   EXPECT_EQ(report->damaged[0].id, 3U);
   EXPECT_EQ(report->rows, 23U);
+}
+
+TEST_F(ColdVerify, SectorsThatCannotBeReadAreListedAndTheRestIsCompared) {
+  const std::vector<std::pair<std::string, ByteRange>> places{
+      {"MANIFEST", {0, 512}},       {"gen-1.rows", {0, 1024}}, {"gen-1.slots", {512, 512}},
+      {"gen-1.slots", {4096, 512}}, {"log-2.wal", {0, 512}},   {"log-2.wal", {4096, 512}},
+      {"log-2.wal", {8192, 1024}},  // space taken ahead
+  };
+  for (const StoreMode mode : {StoreMode::read_write, StoreMode::read_only}) {
+    for (const auto& [name, range] : places) {
+      SCOPED_TRACE(name + " " + std::to_string(range.offset));
+      disk_ = std::make_unique<os::SimulatedFileSystem>();
+      fill();
+      if (mode == StoreMode::read_only) {
+        store_.reset();
+        store_.emplace(*open(mode));
+      }
+      make_unreadable(name, range);
+      const auto report = store_->verify({}, kCold);
+      disk_->set_hook({});
+      ASSERT_TRUE(succeeded(report));
+      EXPECT_EQ(report->rows, 23U);
+      const auto is_that = [&](const Damage& damage) {
+        return damage.file == file(name) && damage.range == range &&
+               damage.what == "the device cannot read it";
+      };
+      EXPECT_EQ(std::ranges::count_if(report->damaged, is_that), 1);
+      store_.reset();
+    }
+  }
+}
+
+TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce) {
+  fill();
+  rot("gen-1.slots", 4096 + 19 * 48 + 9);
+  make_unreadable("gen-1.slots", {4096, 512});
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 2U);
+  EXPECT_EQ(report->damaged[0].range, (ByteRange{4096 + 19 * 48, 48}));
+  EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
 }
 
 TEST(ColdVerifyOfRealFiles, FindsAFlippedByteAndNothingElse) {

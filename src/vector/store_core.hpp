@@ -260,14 +260,17 @@ class StoreCore {
   // verify.cpp
   void sync_large_files() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
   // All of them read the store's files through `files`.
-  Result<void> verify_headers(os::FileSystem& files, VerifyReport& report)
+  Result<void> verify_files(class ReadableFileSystem& files, VerifyReport& report,
+                            const ProgressCallback& progress, const VerifyOptions& options)
+      QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
+  Result<void> verify_headers(ReadableFileSystem& files, VerifyReport& report)
       QUIRE_REQUIRES(write_mutex_);
-  Result<void> verify_slots(os::FileSystem& files, const Manifest& manifest,
+  Result<void> verify_slots(ReadableFileSystem& files, const Manifest& manifest,
                             VerifyReport& report) const;
-  Result<void> verify_logs(os::FileSystem& files, VerifyReport& report)
+  Result<void> verify_logs(ReadableFileSystem& files, VerifyReport& report)
       QUIRE_REQUIRES(write_mutex_);
   // The logs of what a reader shows. `carried` gets the rows that are in them and need not be in the rows file.
-  Result<void> verify_logs_of_reader(os::FileSystem& files, VerifyReport& report,
+  Result<void> verify_logs_of_reader(ReadableFileSystem& files, VerifyReport& report,
                                      std::set<std::uint64_t>& carried) QUIRE_REQUIRES(write_mutex_);
   // Through the map of the views, or through `cold` if there is one.
   Result<void> verify_rows(const ViewState& state, class ColdRows* cold,

@@ -9,6 +9,7 @@
 #include "os/cold_file_system.hpp"
 #include "os/fault_guard.hpp"
 #include "vector/cold_rows.hpp"
+#include "vector/readable_file_system.hpp"
 #include "vector/replay.hpp"
 #include "vector/store_core.hpp"
 
@@ -57,9 +58,17 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   // No checkpoint and no compaction meanwhile; batches are held up only while the log is read.
   const base::MutexLock upkeep(upkeep_mutex_);
   os::ColdFileSystem cold(file_system_);
-  os::FileSystem& files = options.cold ? cold : file_system_;
+  ReadableFileSystem files(options.cold ? cold : file_system_);
   if (options.cold) sync_large_files();
   VerifyReport report;
+  QUIRE_CHECK(verify_files(files, report, progress, options));
+  files.list(report);
+  return report;
+}
+
+Result<void> StoreCore::verify_files(ReadableFileSystem& files, VerifyReport& report,
+                                     const ProgressCallback& progress,
+                                     const VerifyOptions& options) {
   Manifest manifest;
   std::set<std::uint64_t> carried;
   {
@@ -79,15 +88,11 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   const auto state = view();
   std::optional<ColdRows> cold_rows;
   if (options.cold) {
-    auto opened = ColdRows::open(files, directory_, manifest);
-    if (!opened) {
-      QUIRE_CHECK(note(report, opened.error()));
-      return report;
-    }
+    auto opened = ColdRows::open(file_system_, directory_, manifest);
+    if (!opened) return note(report, opened.error());
     cold_rows.emplace(*std::move(opened));
   }
-  QUIRE_CHECK(verify_rows(*state, cold_rows ? &*cold_rows : nullptr, carried, report, progress));
-  return report;
+  return verify_rows(*state, cold_rows ? &*cold_rows : nullptr, carried, report, progress);
 }
 
 // So that what is opened cold has little to sync while writers wait. Errors are met again then.
@@ -102,7 +107,7 @@ void StoreCore::sync_large_files() {
   }
 }
 
-Result<void> StoreCore::verify_headers(os::FileSystem& files, VerifyReport& report) {
+Result<void> StoreCore::verify_headers(ReadableFileSystem& files, VerifyReport& report) {
   const auto manifest = read_manifest(files, directory_);
   if (!manifest) {
     QUIRE_CHECK(note(report, manifest.error()));
@@ -121,11 +126,12 @@ Result<void> StoreCore::verify_headers(os::FileSystem& files, VerifyReport& repo
   return {};
 }
 
-Result<void> StoreCore::verify_slots(os::FileSystem& files, const Manifest& manifest,
+Result<void> StoreCore::verify_slots(ReadableFileSystem& files, const Manifest& manifest,
                                      VerifyReport& report) const {
   auto slots = SlotFile::open(files, directory_, manifest, os::OpenMode::read);
   if (!slots) return note(report, slots.error());
   const auto damaged = [&](ByteRange range, std::string what) {
+    if (files.is_unreadable((*slots)->path(), range)) return true;  // it is listed as such
     report.damaged.push_back(
         {.file = (*slots)->path(), .range = range, .what = std::move(what), .id = std::nullopt});
     return report.damaged.size() < kMostDamages;
@@ -135,7 +141,7 @@ Result<void> StoreCore::verify_slots(os::FileSystem& files, const Manifest& mani
   return {};
 }
 
-Result<void> StoreCore::verify_logs(os::FileSystem& files, VerifyReport& report) {
+Result<void> StoreCore::verify_logs(ReadableFileSystem& files, VerifyReport& report) {
   auto logs = open_logs(files, directory_, manifest_);
   if (!logs) return note(report, logs.error());
   // What is wrong with the file itself was noted before.
@@ -157,7 +163,7 @@ Result<void> StoreCore::verify_logs(os::FileSystem& files, VerifyReport& report)
 }
 
 // A writer beside may have made a checkpoint since, and removed logs: then those after that one are looked at.
-Result<void> StoreCore::verify_logs_of_reader(os::FileSystem& files, VerifyReport& report,
+Result<void> StoreCore::verify_logs_of_reader(ReadableFileSystem& files, VerifyReport& report,
                                               std::set<std::uint64_t>& carried) {
   while (true) {
     const auto manifest = read_manifest(files, directory_);
