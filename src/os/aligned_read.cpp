@@ -19,6 +19,20 @@ struct FreeAligned {
   }
 };
 
+// Reads until `into` is full or nothing more comes, however little comes at a time.
+Result<std::size_t> read_blocks(std::uint64_t offset, std::span<std::byte> into,
+                                const AlignedReader& read) {
+  std::size_t got = 0;
+  while (got < into.size()) {
+    // A block that came in part is read again, for the next read must be aligned too.
+    const std::size_t whole = got / kDirectAlignment * kDirectAlignment;
+    QUIRE_TRY(const std::size_t more, read(offset + whole, into.subspan(whole)));
+    if (whole + more <= got) break;
+    got = whole + more;
+  }
+  return got;
+}
+
 }  // namespace
 
 Result<std::size_t> read_aligned(std::uint64_t offset, std::span<std::byte> out,
@@ -29,7 +43,8 @@ Result<std::size_t> read_aligned(std::uint64_t offset, std::span<std::byte> out,
   const std::size_t blocks = (before + length + kDirectAlignment - 1) / kDirectAlignment;
   const std::unique_ptr<std::byte[], FreeAligned> room(new (std::align_val_t{kDirectAlignment})
                                                            std::byte[blocks * kDirectAlignment]);
-  QUIRE_TRY(const std::size_t got, read(offset - before, {room.get(), blocks * kDirectAlignment}));
+  QUIRE_TRY(const std::size_t got,
+            read_blocks(offset - before, {room.get(), blocks * kDirectAlignment}, read));
   if (got <= before) return 0;
   const std::size_t wanted = std::min(length, got - before);
   std::memcpy(out.data(), room.get() + before, wanted);

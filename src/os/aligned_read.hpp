@@ -15,7 +15,8 @@ namespace quire::os {
 // page.
 inline constexpr std::size_t kDirectAlignment = 4096;
 
-// Reads up to into.size() bytes, both and the address being aligned; fewer at the end of the file.
+// Reads up to into.size() bytes, both and the address being aligned; fewer at the end of the file or where the system
+// stops short, none behind the end.
 using AlignedReader =
     std::function<Result<std::size_t>(std::uint64_t offset, std::span<std::byte> into)>;
 
