@@ -1,5 +1,7 @@
 // Compaction: what it gives back, what it leaves alone, and what stops it.
 #include <cerrno>
+#include <functional>
+#include <utility>
 
 #include "vector/bulk_load_fixture.hpp"
 #include "vector/next_generation.hpp"
@@ -163,6 +165,82 @@ TEST_F(Compaction, FailingAnywhereLosesNothing) {
       if (compacted && call > 60) break;
     }
   }
+}
+
+// A compaction that a writer overtakes at calls of its own: those on files of the next generation.
+class OvertakenCompaction : public Compaction {
+ protected:
+  // With their entries more than what a compaction leaves for the moment in which writers wait.
+  static constexpr std::uint64_t kMany = 70'000;
+  static constexpr std::uint64_t kMostLeftBytes = std::uint64_t{4} << 20;
+
+  void SetUp() override {
+    create(Durability::process_crash,
+           {.checkpoint_log_bytes = std::uint64_t{1} << 30, .compact_above = 1});
+    ASSERT_TRUE(put_many(0, 100));
+    remove_many(0, 50);
+  }
+
+  // Calls `overtake` at each such call, but for those that it makes itself and those while it writes.
+  void compact_and(const std::function<void(const os::SimulatedCall&)>& overtake) {
+    disk_->set_hook([&, is_inside = false](const os::SimulatedCall& call) mutable {
+      if (is_inside || !call.path.starts_with(file("gen-2."))) return os::SimulatedOutcome{};
+      if (is_sync_of_rows(call)) {
+        ++syncs_;
+        written_before_sync_ = std::exchange(written_, 0);
+      }
+      if (std::string(call.operation) == "write") written_ += call.range.length;
+      is_inside = true;
+      overtake(call);
+      is_inside = false;
+      return os::SimulatedOutcome{};
+    });
+    const auto report = store_->compact();
+    disk_->set_hook({});
+    ASSERT_TRUE(succeeded(report));
+    EXPECT_EQ(report->generation, 2U);
+    EXPECT_EQ(contents_of(*store_), model_);
+    EXPECT_TRUE(store_->verify()->ok());
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+  }
+
+  bool is_sync_of_rows(const os::SimulatedCall& call) const {
+    return call.path == file("gen-2.rows") && std::string(call.operation) == "sync";
+  }
+
+  // Of the new rows: one a round that synced, and one while writers wait. The first is of the file's making.
+  int syncs_ = -1;
+  std::uint64_t written_ = 0;
+  std::uint64_t written_before_sync_ = 0;  // between the last two syncs
+};
+
+TEST_F(OvertakenCompaction, DoesNotMakeWritersWaitForWhatTheyPutMeanwhile) {
+  bool is_caught_up = false;
+  compact_and([&](const os::SimulatedCall& call) {
+    // What the next round will find to copy.
+    if (is_sync_of_rows(call) && syncs_ == 1) put(500, 500);
+    // That round has looked at what there is, and takes the lock next.
+    if (syncs_ == 1 && !is_caught_up && call.path == file("gen-2.slots") &&
+        std::string(call.operation) == "write") {
+      is_caught_up = true;
+      ASSERT_TRUE(put_many(1000, kMany));
+    }
+  });
+  EXPECT_TRUE(is_caught_up);
+  EXPECT_EQ(syncs_, 3) << "one more before writers wait";
+  EXPECT_LT(written_before_sync_, kMostLeftBytes);
+}
+
+TEST_F(OvertakenCompaction, EndsThoughWritersNeverDo) {
+  // As many as there are rounds, and then it has the lock.
+  constexpr int kRounds = 21;
+  compact_and([&](const os::SimulatedCall& call) {
+    if (!is_sync_of_rows(call) || syncs_ < 1 || syncs_ > kRounds) return;
+    ASSERT_TRUE(put_many(1000, kMany, static_cast<std::uint64_t>(syncs_)));
+  });
+  EXPECT_EQ(syncs_, kRounds + 1);
+  EXPECT_GT(written_before_sync_, kMostLeftBytes);
 }
 
 TEST_F(Compaction, IsDoneByItselfWhenEnoughRowsAreDead) {
