@@ -127,6 +127,7 @@ class DiskBelowACacheTest(QuireTest):
         self.publish("disk/s", "disk/p.quire")
         for name in ["disk/s", "disk/p.quire"]:
             self.assertTrue(self.json("verify", name, "--cold")["ok"])
+            self.assertTrue(self.json("verify", name)["ok"])  # which caches it again
         self.change_on_disk(rows[7])
         for name in ["disk/s", "disk/p.quire"]:
             self.assertTrue(self.json("verify", name)["ok"])

@@ -31,8 +31,8 @@ inline namespace v0 {
 [[nodiscard]] QUIRE_EXPORT Result<std::shared_ptr<const ByteSource>> open_file_source(
     const std::string& path);
 
-// The same, and every read comes from the device, past the page cache: for finding what is right in memory and
-// wrong on the disk. Syncs the file first. Errors: also unsupported (its file system cannot), and those of a sync.
+// The same, and every read is a direct one, past the page cache as far as the file system goes: for finding what is right in
+// memory and wrong on the disk. Syncs the file first, and asks the system to forget what it has cached of it. Errors: also unsupported (its file system cannot), and those of a sync.
 [[nodiscard]] QUIRE_EXPORT Result<std::shared_ptr<const ByteSource>> open_cold_file_source(
     const std::string& path);
 

@@ -66,8 +66,9 @@ struct OpenStoreOptions {
 
 // How to verify a store.
 struct VerifyOptions {
-  // Reads what the device has, past the page cache, so that a page that is right in memory and wrong on the disk is
-  // found. Syncs the store's files first. As slow as the device.
+  // Reads with direct reads, past the page cache, so that a page that is right in memory and wrong on the disk is found.
+  // Syncs the files first, and asks the system to forget what it has cached of them. As slow as the device. A file system
+  // that answers direct reads from its cache may still show what is mapped or was just used: docs/guarantees.md.
   bool cold = false;
 };
 

@@ -10,7 +10,8 @@
 namespace quire::os {
 
 // Opens a file for direct reads, after what was written to it has reached the device: a sync, by whomever it was
-// written. Errors: as open, File::sync.
+// written. The system is asked to forget the file's clean pages, for some file systems answer direct reads through the
+// cache; pages that a process has mapped stay there. Errors: as open, File::sync.
 [[nodiscard]] Result<std::unique_ptr<File>> open_cold(FileSystem& file_system,
                                                       const std::string& path);
 
