@@ -11,7 +11,7 @@ namespace quire::cli {
 namespace {
 
 Outcome<> checkpoint(const std::string& directory, const Settings& settings) {
-  QUIRE_TRY(VectorStore store, open_for_writing(directory));
+  QUIRE_TRY(VectorStore store, open_for_writing(directory, settings));
   QUIRE_CHECK(from_store(store.checkpoint()));
   QUIRE_TRY(const StoreInfo info, from_store(store.info()));
   QUIRE_CHECK(from_store(store.close()));

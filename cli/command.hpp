@@ -64,6 +64,8 @@ Outcome<T> from_store(Result<T> result) {
 // What every command is told.
 struct Settings {
   bool json = false;  // results for machines
+  // As OpenStoreOptions::allow_network_file_system, for whatever store the command opens or makes.
+  bool allow_network_file_system = false;
 };
 
 using Run = std::function<Outcome<>(const Settings&)>;

@@ -13,7 +13,7 @@ namespace quire::cli {
 namespace {
 
 Outcome<> compact(const std::string& directory, const Settings& settings) {
-  QUIRE_TRY(VectorStore store, open_for_writing(directory));
+  QUIRE_TRY(VectorStore store, open_for_writing(directory, settings));
   CompactionReport report;
   {
     Progress progress("compacting", "version");

@@ -4,6 +4,7 @@
 #include "base/try.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/opening.hpp"
 #include "cli/output.hpp"
 
 namespace quire::cli {
@@ -21,7 +22,8 @@ Outcome<> create(const Arguments& arguments, const Settings& settings) {
       .dimension = static_cast<std::uint32_t>(arguments.dimension),
       .element_type = arguments.type.value_or(ElementType::f32),
       .durability = arguments.durability.value_or(Durability::power_loss)};
-  QUIRE_TRY(VectorStore store, from_store(VectorStore::create(arguments.directory, options)));
+  QUIRE_TRY(VectorStore store, from_store(VectorStore::create(arguments.directory, options,
+                                                              opening_options(settings))));
   QUIRE_CHECK(from_store(store.close()));
 
   if (settings.json) {

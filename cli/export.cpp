@@ -78,7 +78,8 @@ Outcome<> export_vectors(const Arguments& arguments, const Settings& settings) {
     return fail(kWrongUsage,
                 fmt::format("export: the name {} tells no format: give --format", arguments.file));
   }
-  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors_for_scan(arguments.path));
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors,
+            open_vectors_for_scan(arguments.path, settings));
   const ElementType type = arguments.type.value_or(file_type(*format, vectors->element_type()));
   QUIRE_TRY(VectorFileWriter writer,
             VectorFileWriter::create(arguments.file, *format, vectors->dimension(), type));

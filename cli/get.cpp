@@ -155,7 +155,7 @@ Outcome<std::optional<VectorFormat>> chosen_format(const Arguments& arguments,
 
 Outcome<> get(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const std::optional<VectorFormat> format, chosen_format(arguments, settings));
-  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path));
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path, settings));
   std::vector<std::uint64_t> found;
   std::vector<std::uint64_t> missing;
   for (const std::uint64_t id : arguments.ids) {

@@ -44,7 +44,7 @@ struct Arguments {
   bool resume = false;
 };
 
-Outcome<VectorFileReader> open_file(const Arguments& arguments) {
+Outcome<VectorFileReader> open_file(const Arguments& arguments, const Settings& settings) {
   VectorFileOptions options{
       .format = arguments.format, .dimension = {}, .element_type = arguments.file_type};
   if (arguments.dimension != 0) {
@@ -54,7 +54,7 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments) {
   if (format == VectorFormat::raw && !options.element_type) options.element_type = arguments.type;
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
     // A raw file says nothing of itself; a store that is there says it for the file.
-    const auto store = VectorStore::open_read_only(arguments.directory);
+    const auto store = VectorStore::open_read_only(arguments.directory, opening_options(settings));
     if (!store) {
       return fail(kWrongUsage, "import: a raw file says nothing of itself: give --dim and --type");
     }
@@ -78,12 +78,15 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments) {
 
 // The store for the file's rows: the one that is there, or else a new one. It converts them only if the
 // type of its elements was given.
-Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileReader& reader) {
+Outcome<VectorStore> open_store(const Arguments& arguments, const Settings& settings,
+                                const VectorFileReader& reader) {
   const ElementType type = arguments.type.value_or(reader.element_type());
-  const OpenStoreOptions expected{.dimension = reader.dimension(),
-                                  .element_type = type,
-                                  .durability = arguments.durability,
-                                  .convert = arguments.type.has_value()};
+  OpenStoreOptions made = opening_options(settings);
+  made.convert = arguments.type.has_value();
+  OpenStoreOptions expected = made;
+  expected.dimension = reader.dimension();
+  expected.element_type = type;
+  expected.durability = arguments.durability;
   auto existing = VectorStore::open(arguments.directory, expected);
   if (existing || existing.error().code() != ErrorCode::not_found) {
     QUIRE_TRY(VectorStore store, from_store(std::move(existing)));
@@ -95,7 +98,7 @@ Outcome<VectorStore> open_store(const Arguments& arguments, const VectorFileRead
                           {.dimension = reader.dimension(),
                            .element_type = type,
                            .durability = arguments.durability.value_or(Durability::power_loss)},
-                          {.convert = expected.convert}));
+                          made));
 }
 
 // How many rows of the file, from its first on, the store has as this import would store them. Each is
@@ -270,11 +273,11 @@ class Import {
 Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
   const auto begin = Clock::now();
   QUIRE_CHECK(refuse_snapshot(arguments.directory));
-  QUIRE_TRY(VectorFileReader reader, open_file(arguments));
+  QUIRE_TRY(VectorFileReader reader, open_file(arguments, settings));
   RowBatches batches(reader, arguments.batch_rows);
   // Before the store: a file that is bad from the start leaves none behind.
   QUIRE_TRY(std::span<const std::byte> first, batches.next());
-  QUIRE_TRY(VectorStore store, open_store(arguments, reader));
+  QUIRE_TRY(VectorStore store, open_store(arguments, settings, reader));
   QUIRE_TRY(const StoreInfo info, from_store(store.info()));
 
   std::uint64_t resumed = 0;

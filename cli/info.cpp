@@ -27,7 +27,7 @@ nlohmann::ordered_json as_json(const StoreInfo& info) {
 }
 
 Outcome<> show_store(const std::string& directory, const Settings& settings) {
-  QUIRE_TRY(const VectorStore store, open_for_reading(directory));
+  QUIRE_TRY(const VectorStore store, open_for_reading(directory, settings));
   QUIRE_TRY(const StoreInfo info, from_store(store.info()));
   if (settings.json) {
     print_json(as_json(info));

@@ -39,6 +39,8 @@ void declare(CLI::App& parent, const Command& command, Settings& settings,
     return;
   }
   app->add_flag("--json", settings.json, "Results as JSON, for machines");
+  app->add_flag("--allow-network-file-system", settings.allow_network_file_system,
+                "Also a store on NFS, SMB and the like, where nothing is guaranteed");
   declared.push_back({app, command.declare(*app)});
 }
 

@@ -190,7 +190,7 @@ void report(const Arguments& arguments, const Settings& settings, const Found& f
 }
 
 Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
-  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path));
+  QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path, settings));
   QUIRE_TRY(
       VectorFileReader reader,
       VectorFileReader::open(arguments.queries,

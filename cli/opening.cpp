@@ -52,13 +52,19 @@ void tell_recovery(const std::string& directory, const RecoveryReport& report) {
   if (!done.empty()) print_error(fmt::format("recovered {}: {}", directory, done));
 }
 
-Outcome<VectorStore> open_for_reading(const std::string& directory) {
-  return from_store(VectorStore::open_read_only(directory));
+OpenStoreOptions opening_options(const Settings& settings) {
+  OpenStoreOptions options;
+  options.allow_network_file_system = settings.allow_network_file_system;
+  return options;
 }
 
-Outcome<VectorStore> open_for_writing(const std::string& directory) {
+Outcome<VectorStore> open_for_reading(const std::string& directory, const Settings& settings) {
+  return from_store(VectorStore::open_read_only(directory, opening_options(settings)));
+}
+
+Outcome<VectorStore> open_for_writing(const std::string& directory, const Settings& settings) {
   QUIRE_CHECK(refuse_snapshot(directory));
-  QUIRE_TRY(VectorStore store, from_store(VectorStore::open(directory)));
+  QUIRE_TRY(VectorStore store, from_store(VectorStore::open(directory, opening_options(settings))));
   tell_recovery(directory, store.recovery());
   return store;
 }

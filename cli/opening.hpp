@@ -13,11 +13,14 @@ namespace quire::cli {
 // file. Follows symbolic links.
 bool is_directory(const std::string& path);
 
+// How the commands open stores, but for what one of them asks for.
+OpenStoreOptions opening_options(const Settings& settings);
+
 // A store, for looking: takes no lock and changes nothing.
-Outcome<VectorStore> open_for_reading(const std::string& directory);
+Outcome<VectorStore> open_for_reading(const std::string& directory, const Settings& settings);
 
 // A store, for changing. Tells of recovery.
-Outcome<VectorStore> open_for_writing(const std::string& directory);
+Outcome<VectorStore> open_for_writing(const std::string& directory, const Settings& settings);
 
 // Fails, and says so, if `path` is a snapshot file where only a store will do.
 Outcome<> refuse_snapshot(const std::string& path);

@@ -18,7 +18,7 @@ struct Arguments {
 };
 
 Outcome<> remove_ids(const Arguments& arguments, const Settings& settings) {
-  QUIRE_TRY(VectorStore store, open_for_writing(arguments.directory));
+  QUIRE_TRY(VectorStore store, open_for_writing(arguments.directory, settings));
   std::vector<std::uint64_t> ids = arguments.ids;
   std::ranges::sort(ids);
   const auto [first, last] = std::ranges::unique(ids);

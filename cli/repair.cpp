@@ -95,6 +95,7 @@ Outcome<> repair(const Arguments& arguments, const Settings& settings) {
                           {.dry_run = !arguments.yes,
                            .durability = arguments.durability,
                            .drop_doubtful = arguments.drop_doubtful,
+                           .allow_network_file_system = settings.allow_network_file_system,
                            .progress = [&progress](std::uint64_t done, std::uint64_t total) {
                              progress.update(done, total);
                            }})));

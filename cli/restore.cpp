@@ -22,14 +22,15 @@ struct Arguments {
   bool salvage = false;
 };
 
-Outcome<RestoreReport> make_store(const Arguments& arguments) {
+Outcome<RestoreReport> make_store(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const Snapshot snapshot, open_snapshot_for_scan(arguments.file));
   StoppableProgress progress("restoring");
   auto made = restore_snapshot(snapshot, arguments.directory,
                                {.durability = arguments.durability.value_or(Durability::power_loss),
                                 .salvage = arguments.salvage,
                                 .stop = progress.token(),
-                                .progress = progress.callback()});
+                                .progress = progress.callback(),
+                                .allow_network_file_system = settings.allow_network_file_system});
   if (!made && made.error().code() == ErrorCode::cancelled) {
     return fail(progress.exit_status(), "restore: interrupted; no store was made");
   }
@@ -55,7 +56,7 @@ void report(const Arguments& arguments, const Settings& settings, const RestoreR
 
 Outcome<> restore(const Arguments& arguments, const Settings& settings) {
   const auto begin = std::chrono::steady_clock::now();
-  QUIRE_TRY(const RestoreReport made, make_store(arguments));
+  QUIRE_TRY(const RestoreReport made, make_store(arguments, settings));
   const auto end = std::chrono::steady_clock::now();
   report(arguments, settings, made, std::chrono::duration<double>(end - begin).count());
   if (made.left_out.empty()) return {};

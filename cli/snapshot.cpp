@@ -25,9 +25,9 @@ struct Arguments {
   bool no_replace = false;
 };
 
-Outcome<SnapshotInfo> publish(const Arguments& arguments) {
+Outcome<SnapshotInfo> publish(const Arguments& arguments, const Settings& settings) {
   QUIRE_CHECK(refuse_snapshot(arguments.directory));
-  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory));
+  QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory, settings));
   StoppableProgress progress("publishing");
   auto made =
       create_snapshot(store.view(), arguments.file,
@@ -44,7 +44,7 @@ Outcome<SnapshotInfo> publish(const Arguments& arguments) {
 
 Outcome<> create(const Arguments& arguments, const Settings& settings) {
   const auto begin = std::chrono::steady_clock::now();
-  QUIRE_TRY(const SnapshotInfo info, publish(arguments));
+  QUIRE_TRY(const SnapshotInfo info, publish(arguments, settings));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (settings.json) {

@@ -67,8 +67,9 @@ bool wait(double seconds, const InterruptGuard& interrupt) {
 
 // Calls `show` with each look and the one before until the user asks to stop.
 template <class Show>
-Outcome<> watch(const Arguments& arguments, const InterruptGuard& interrupt, Show show) {
-  StoreLooks looks(arguments.directory);
+Outcome<> watch(const Arguments& arguments, const Settings& settings,
+                const InterruptGuard& interrupt, Show show) {
+  StoreLooks looks(arguments.directory, settings);
   std::optional<StoreLook> before;
   do {
     QUIRE_TRY(StoreLook now, looks.look());
@@ -83,17 +84,19 @@ Outcome<> watch(const Arguments& arguments, const Settings& settings) {
   const InterruptGuard interrupt;
   Outcome<> ended;
   if (settings.json || arguments.prometheus) {
-    ended = watch(arguments, interrupt,
+    ended = watch(arguments, settings, interrupt,
                   [&](const StoreLook& now, const StoreLook*) { print(arguments, settings, now); });
   } else if (can_draw_on_standard_output()) {
     LiveView view;
-    ended = watch(arguments, interrupt, [&](const StoreLook& now, const StoreLook* before) {
-      view.show(stats_lines(arguments.directory, now, before));
-    });
+    ended =
+        watch(arguments, settings, interrupt, [&](const StoreLook& now, const StoreLook* before) {
+          view.show(stats_lines(arguments.directory, now, before));
+        });
   } else {
-    ended = watch(arguments, interrupt, [](const StoreLook& now, const StoreLook* before) {
-      print_line("{}", stats_line(time_of_day(), now, before));
-    });
+    ended =
+        watch(arguments, settings, interrupt, [](const StoreLook& now, const StoreLook* before) {
+          print_line("{}", stats_line(time_of_day(), now, before));
+        });
   }
   // Ctrl-C is how one leaves a watch; another signal means that somebody else ends it.
   if (ended && interrupt.requested() && interrupt.exit_status() != 128 + SIGINT) {
@@ -107,7 +110,7 @@ Outcome<> show_stats(const Arguments& arguments, const Settings& settings) {
     return fail(kWrongUsage, "stats: --json and --prometheus exclude each other");
   }
   if (arguments.watch) return watch(arguments, settings);
-  StoreLooks looks(arguments.directory);
+  StoreLooks looks(arguments.directory, settings);
   QUIRE_TRY(const StoreLook look, looks.look());
   print(arguments, settings, look);
   return {};

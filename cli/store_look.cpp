@@ -30,7 +30,7 @@ Outcome<nlohmann::ordered_json> StoreLooks::on_disk(bool has_writer) {
   const auto time =
       std::filesystem::last_write_time(std::filesystem::path(directory_) / "MANIFEST", error);
   if (on_disk_.is_object() && !has_writer && !error && time == manifest_time_) return on_disk_;
-  QUIRE_TRY(const VectorStore store, open_for_reading(directory_));
+  QUIRE_TRY(const VectorStore store, open_for_reading(directory_, settings_));
   QUIRE_TRY(const StoreMetricsSnapshot metrics, from_store(store.metrics()));
   auto json = nlohmann::ordered_json::parse(to_json(metrics));
   // Those are of this reader, which has done nothing.

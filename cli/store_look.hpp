@@ -24,7 +24,8 @@ struct StoreLook {
 // Looks again and again. Single-thread.
 class StoreLooks {
  public:
-  explicit StoreLooks(std::string directory) : directory_(std::move(directory)) {}
+  StoreLooks(std::string directory, const Settings& settings)
+      : directory_(std::move(directory)), settings_(settings) {}
 
   // Cheap while a writer publishes or nothing changes; else it opens the store for reading.
   Outcome<StoreLook> look();
@@ -33,6 +34,7 @@ class StoreLooks {
   Outcome<nlohmann::ordered_json> on_disk(bool has_writer);
 
   const std::string directory_;
+  const Settings settings_;
   // The last look at the disk, while nobody can have changed it since.
   nlohmann::ordered_json on_disk_;
   std::filesystem::file_time_type manifest_time_;

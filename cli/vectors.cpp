@@ -86,10 +86,10 @@ class SnapshotVectors final : public Vectors {
   Snapshot snapshot_;
 };
 
-Outcome<std::unique_ptr<Vectors>> open(const std::string& path,
+Outcome<std::unique_ptr<Vectors>> open(const std::string& path, const Settings& settings,
                                        Outcome<Snapshot> (*open_file)(const std::string&)) {
   if (is_directory(path)) {
-    QUIRE_TRY(VectorStore store, open_for_reading(path));
+    QUIRE_TRY(VectorStore store, open_for_reading(path, settings));
     return std::make_unique<StoreVectors>(std::move(store));
   }
   QUIRE_TRY(Snapshot snapshot, open_file(path));
@@ -114,12 +114,13 @@ Outcome<> ConvertingWriter::append(std::span<const std::byte> rows) {
   return {};
 }
 
-Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path) {
-  return open(path, open_snapshot);
+Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path, const Settings& settings) {
+  return open(path, settings, open_snapshot);
 }
 
-Outcome<std::unique_ptr<Vectors>> open_vectors_for_scan(const std::string& path) {
-  return open(path, open_snapshot_for_scan);
+Outcome<std::unique_ptr<Vectors>> open_vectors_for_scan(const std::string& path,
+                                                        const Settings& settings) {
+  return open(path, settings, open_snapshot_for_scan);
 }
 
 }  // namespace quire::cli

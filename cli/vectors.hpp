@@ -1,6 +1,6 @@
 // What a command needs of something that holds vectors, whether it is a store or a snapshot.
 //
-//     QUIRE_TRY(const auto vectors, open_vectors(path));
+//     QUIRE_TRY(const auto vectors, open_vectors(path, settings));
 //     if (…) QUIRE_CHECK(vectors->get(id, row));
 #pragma once
 
@@ -76,10 +76,11 @@ class ConvertingWriter {
 };
 
 // Opens a store's directory or a snapshot file, which is mapped.
-Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path);
+Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path, const Settings& settings);
 
 // The same for one who goes through all rows: a snapshot file is read by calls, so that one that is
 // cut meanwhile is an error and no signal.
-Outcome<std::unique_ptr<Vectors>> open_vectors_for_scan(const std::string& path);
+Outcome<std::unique_ptr<Vectors>> open_vectors_for_scan(const std::string& path,
+                                                        const Settings& settings);
 
 }  // namespace quire::cli

@@ -43,8 +43,8 @@ Findings of_snapshot(const std::string& file, const SnapshotVerifyReport& report
   return findings;
 }
 
-Outcome<Findings> verify_store(const std::string& directory, bool cold) {
-  auto store = VectorStore::open_read_only(directory);
+Outcome<Findings> verify_store(const std::string& directory, bool cold, const Settings& settings) {
+  auto store = VectorStore::open_read_only(directory, opening_options(settings));
   if (!store) {
     if (!is_damage(store.error())) return std::unexpected(Failure(store.error()));
     return of_store({.rows = 0, .damaged = {store_refusal(store.error())}});
@@ -80,7 +80,7 @@ Outcome<Findings> verify_snapshot(const std::string& file, bool cold) {
 
 Outcome<> verify(const std::string& path, bool cold, const Settings& settings) {
   QUIRE_TRY(const Findings found,
-            is_directory(path) ? verify_store(path, cold) : verify_snapshot(path, cold));
+            is_directory(path) ? verify_store(path, cold, settings) : verify_snapshot(path, cold));
   const bool is_whole = found.damaged.empty();
   if (settings.json) {
     auto damaged = nlohmann::ordered_json::array();

@@ -33,6 +33,8 @@ struct RepairOptions {
   std::optional<Durability> durability = {};
   // Leaves out the vectors in `doubtful`, too, instead of keeping and listing them.
   bool drop_doubtful = false;
+  // As OpenStoreOptions::allow_network_file_system.
+  bool allow_network_file_system = false;
   // In vectors, each of which is read. Called on the calling thread.
   ProgressCallback progress = {};
 };
@@ -76,7 +78,8 @@ struct RepairReport {
 // more. When it returns, the store opens and verifies; if it fails, or the machine does meanwhile, the store is
 // either repaired or as damaged as before, and repairing it again is right.
 // Errors: not_found (no directory, or nothing of a store in it), busy (a writer has it open), corrupt (it cannot
-// be repaired without guessing; the text says why), format_version, no_space, permission, io.
+// be repaired without guessing; the text says why), format_version, no_space, permission, unsupported (a network
+// file system; see the options), io.
 [[nodiscard]] QUIRE_EXPORT Result<RepairReport> repair_store(const std::filesystem::path& directory,
                                                              const RepairOptions& options = {});
 

@@ -1,6 +1,7 @@
 // Stores on file systems of other machines are refused unless asked for.
 #include <cerrno>
 
+#include "vector/repair.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -39,6 +40,23 @@ TEST_F(NetworkStore, IsNotOpenedForWritingOrReading) {
     ASSERT_TRUE(succeeded(opened));
     EXPECT_EQ(contents_of(*opened), model_);
   }
+}
+
+TEST_F(NetworkStore, IsNotRepaired) {
+  create();
+  put(1, 1);
+  store_.reset();
+  move_to_network();
+  ASSERT_TRUE(succeeded(disk_->flip(file("MANIFEST"), 50, std::byte{1})));
+  const auto names = *disk_->list(kStorePath);
+  const auto refused = repair(*disk_, kStorePath, {});
+  ASSERT_TRUE(failed_with(ErrorCode::unsupported, refused));
+  EXPECT_EQ(refused.error().path(), kStorePath);
+  EXPECT_TRUE(failed_with(ErrorCode::unsupported, repair(*disk_, kStorePath, {.dry_run = true})));
+  EXPECT_EQ(*disk_->list(kStorePath), names);
+  const auto repaired = repair(*disk_, kStorePath, {.allow_network_file_system = true});
+  ASSERT_TRUE(succeeded(repaired));
+  EXPECT_TRUE(repaired->needed);
 }
 
 TEST_F(NetworkStore, IsLetThroughWhereTheSystemDoesNotTell) {

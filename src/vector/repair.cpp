@@ -17,6 +17,7 @@
 #include "base/try.hpp"
 #include "vector/control_page.hpp"
 #include "vector/log_writer.hpp"
+#include "vector/network_refusal.hpp"
 #include "vector/readable_file.hpp"
 #include "vector/row_file.hpp"
 #include "vector/salvage.hpp"
@@ -275,6 +276,9 @@ class Repairer {
 
 Result<RepairReport> repair(os::FileSystem& file_system, const std::string& directory,
                             const RepairOptions& options) {
+  if (!options.allow_network_file_system) {
+    QUIRE_CHECK(refuse_network_file_system(file_system, "repair", directory));
+  }
   return Repairer(file_system, directory, options).run();
 }
 
