@@ -2,12 +2,14 @@
 //   1. Salvage what is proven (salvage.hpp), and read every row of it. Nothing damaged: done.
 //   2. If the MANIFEST is lost: keep what there is of it under another name, and write it anew, of the same
 //      generation. Damage elsewhere it does not hide: entries that cannot be read are counted in it.
-//   3. Write what is whole to the files of a new generation, the report to repair-N.unfinished, and sync them;
+//   3. Rename a last log that was being made when the power went: with a new log behind it, it would be taken for
+//      one that is lost.
+//   4. Write what is whole to the files of a new generation, the report to repair-N.unfinished, and sync them;
 //      make a new log. No MANIFEST names them yet.
-//   4. Replace MANIFEST: this is the moment of the repair.
-//   5. Rename the damaged files to <name>.damaged-N. Opening leaves such names alone, and while a repair is
+//   5. Replace MANIFEST: this is the moment of the repair.
+//   6. Rename the damaged files to <name>.damaged-N. Opening leaves such names alone, and while a repair is
 //      unfinished all others too.
-//   6. Rename the report to repair-N.txt. A repair that finds nothing damaged does what is left of 5 and 6.
+//   7. Rename the report to repair-N.txt. A repair that finds nothing damaged does what is left of 6 and 7.
 #include "vector/repair.hpp"
 
 #include <algorithm>
@@ -167,7 +169,22 @@ class Repairer {
     return replace_manifest(file_system_, directory_, salvaged_.manifest);
   }
 
+  Result<void> keep_unfinished_log() {
+    if (!salvaged_.unfinished_log) return {};
+    const std::string name = log_name(*salvaged_.unfinished_log);
+    QUIRE_CHECK(keep(name));
+    std::erase(names_, name);
+    return file_system_.sync_directory(directory_);
+  }
+
+  Result<void> keep(const std::string& name) {
+    QUIRE_CHECK(file_system_.rename(path(name), path(kept_name(name)), IfExists::fail));
+    report().kept.push_back(kept_name(name));
+    return {};
+  }
+
   Result<void> write_generation() {
+    QUIRE_CHECK(keep_unfinished_log());
     Manifest next = salvaged_.manifest;
     next.first_log = 0;
     for (const std::string& name : names_) {
@@ -247,8 +264,7 @@ class Repairer {
     for (const std::string& name : names_) {
       std::uint64_t number = 0;
       if (!parse_log_name(name, number) && !parse_generation_name(name, number)) continue;
-      QUIRE_CHECK(file_system_.rename(path(name), path(kept_name(name)), IfExists::fail));
-      report().kept.push_back(kept_name(name));
+      QUIRE_CHECK(keep(name));
     }
     QUIRE_CHECK(file_system_.sync_directory(directory_));
     // Also of earlier repairs that were cut short: what they had not renamed this one has.

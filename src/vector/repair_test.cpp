@@ -430,14 +430,19 @@ class RepairPowerCutTest : public RepairTest {
     disk_ = disk_->power_cut(os::Survivors::all, random_);  // so that all of it is durable
     const auto report = repair_it({.dry_run = true});
     ASSERT_TRUE(succeeded(report));
+    const bool can_be_opened = open(StoreMode::read_only).has_value();
     int cuts = 0;
     disk_->set_hook([&](const os::SimulatedCall&) {
       for (const auto survivors : {os::Survivors::none, os::Survivors::all, os::Survivors::random,
                                    os::Survivors::random}) {
         if (HasFailure()) break;
         auto after = disk_->power_cut(survivors, random_);
+        if (can_be_opened) {
+          EXPECT_TRUE(succeeded(StoreAccess::open(*after, kStorePath, StoreMode::read_only)));
+        }
         const auto again = repair(*after, kStorePath, {});
         EXPECT_TRUE(succeeded(again));
+        EXPECT_TRUE(!again || report->lost_batches || !again->lost_batches);
         const auto left = after->list(kStorePath).value();
         EXPECT_TRUE(std::ranges::none_of(left, is_unfinished_repair));
         expect_repaired(*report, *after);
@@ -454,6 +459,30 @@ class RepairPowerCutTest : public RepairTest {
 
 TEST_F(RepairPowerCutTest, OfADamagedRow) {
   cut_everywhere([this] { overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7); });
+}
+
+// Its header never came to the disk; a repair that is cut short must not make it look like a log that is lost.
+TEST_F(RepairPowerCutTest, OfADamagedRowBeforeALogThatWasBeingMade) {
+  cut_everywhere([this] {
+    auto log = disk_->open(file("log-3.wal"), os::OpenMode::create_new, 0644);
+    ASSERT_TRUE(succeeded(log));
+    ASSERT_TRUE(succeeded((*log)->truncate(4096 + 512)));
+    overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7);
+  });
+  EXPECT_TRUE(std::ranges::count(names(), "log-3.wal.damaged-1") == 1);
+}
+
+// The same log, of a repair that was itself cut short while it made its own.
+TEST_F(RepairPowerCutTest, OfADamagedRowAfterARepairThatWasCutShort) {
+  cut_everywhere([this] {
+    overwrite("gen-1.rows", 4096 + 2 * kDimension, kDimension, 7);
+    disk_->set_hook([this](const os::SimulatedCall& call) {
+      const bool hit = call.path == file("log-3.wal") && std::string(call.operation) == "write";
+      return os::SimulatedOutcome{.fail_with = hit ? EIO : 0};
+    });
+    EXPECT_FALSE(repair_it().has_value());
+    disk_->set_hook({});
+  });
 }
 
 TEST_F(RepairPowerCutTest, OfALogThatLostABatch) {

@@ -399,7 +399,10 @@ class Salvager {
       } else {
         QUIRE_TRY(const bool opened, open_log(wanted, i + 1 == numbers.size()));
         if (opened) continue;
-        if (!is_incomplete_) return {};  // it was being made
+        if (!is_incomplete_) {
+          salvage_.unfinished_log = wanted;
+          return {};
+        }
       }
       unused_.assign(numbers.begin() + static_cast<std::ptrdiff_t>(i), numbers.end());
       return {};

@@ -39,7 +39,9 @@ struct Salvage {
   std::unordered_map<std::uint64_t, std::vector<std::byte>> carried;
   std::unique_ptr<os::File> rows;  // null if there is none
   std::uint64_t last_lsn = 0;      // that anything tells of: the next batch comes after it
-  RepairReport report;             // all but `rows`, lost vectors and `kept`
+  // The number of a last log that was being made when the power went: it holds nothing.
+  std::optional<std::uint64_t> unfinished_log;
+  RepairReport report;  // all but `rows`, lost vectors and `kept`
 
   // Copies the vector's row; false if it cannot be read or its checksum is wrong.
   [[nodiscard]] bool read_row(const SalvagedVector& vector, std::span<std::byte> out) const;
