@@ -99,12 +99,26 @@ TEST_F(CatalogLoadTest, RefusesAnLsnThatDecreasesFromBlockToBlock) {
   EXPECT_EQ(refused.error().message(), impossible(VersionTable::kLeaf));
 }
 
-TEST_F(CatalogLoadTest, RefusesARowBeyondTheLimitAndAnLsnBeyondTheCheckpoint) {
+TEST_F(CatalogLoadTest, RefusesAnLsnThatDecreasesWithinABlock) {
+  entries_[7'000].lsn = 1;
+  const auto refused = load();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_EQ(refused.error().message(), impossible(7'000));
+}
+
+TEST_F(CatalogLoadTest, RefusesARowBeyondTheLimit) {
   entries_[7'000].row = kEntries;
   entries_[7'000].kind = OperationKind::put;
-  auto refused = load();
+  const auto refused = load();
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().message(), impossible(7'000));
+}
+
+TEST_F(CatalogLoadTest, RefusesAnLsnBeyondTheCheckpoint) {
+  entries_.back().lsn = manifest_.checkpoint_lsn + 1;
+  const auto refused = load();
+  ASSERT_TRUE(failed_with(ErrorCode::corrupt, refused));
+  EXPECT_EQ(refused.error().message(), impossible(kEntries - 1));
 }
 
 TEST_F(CatalogLoadTest, RefusesLiveIdsThatAreNotAsManyAsTheManifestSays) {

@@ -167,6 +167,36 @@ TEST_F(Compaction, FailingAnywhereLosesNothing) {
   }
 }
 
+// Batches come under each copy but the last, for which writers wait.
+TEST_F(Compaction, LosesNothingThatIsWrittenMeanwhile) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  const std::uint64_t begun = store_->view().lsn();
+  std::uint64_t copies = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool copies_rows =
+        call.path == file("gen-2.rows") && std::string(call.operation) == "write";
+    if (copies_rows && call.range.offset >= kHeaderBytes && copies < 3) {
+      ++copies;
+      put(60 + copies, 600 + copies);
+      put(200 + copies, 700 + copies);
+      remove_many(80 + copies, 1);
+    }
+    return os::SimulatedOutcome{};
+  });
+  const auto compacted = store_->compact();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(compacted));
+  EXPECT_EQ(copies, 3U);
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_EQ(store_->view().history_lsn(), begun);
+  EXPECT_EQ(store_->view().changes(begun)->size(), 9U);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 // A compaction that a writer overtakes at calls of its own: those on files of the next generation.
 class OvertakenCompaction : public Compaction {
  protected:

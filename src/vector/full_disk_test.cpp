@@ -180,6 +180,29 @@ TEST_F(DeadRuns, AreGivenBackOnceTheirEndIsInACheckpoint) {
   EXPECT_EQ(contents_of(*store_), model_);
 }
 
+// A loss of power may take back the batch that made them dead.
+TEST_F(DeadRuns, StayIfTheirEndCameDuringTheCheckpoint) {
+  background_ = true;
+  create(Durability::process_crash, options_);
+  ASSERT_TRUE(put_many(0, kRows));
+  const Model was = model_;
+  bool has_come = false;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    if (!has_come && call.path == file("MANIFEST.tmp") && std::string(call.operation) == "sync") {
+      has_come = true;
+      make_dead_run();
+    }
+    return os::SimulatedOutcome{};
+  });
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  disk_->set_hook({});
+  EXPECT_TRUE(has_come);
+  EXPECT_GT(rows_on_disk(), kRows * kDimension);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), was);
+}
+
 TEST_F(DeadRuns, StayWhileAViewShowsThem) {
   create(Durability::power_loss, options_);
   ASSERT_TRUE(put_many(0, kRows));

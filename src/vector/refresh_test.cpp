@@ -96,6 +96,18 @@ TEST_F(Refresh, StartsAgainAfterACompaction) {
   EXPECT_TRUE(follows(true));
 }
 
+// Nothing else tells a reader to let go of the files that it has open.
+TEST_F(Refresh, FollowsACompactionWithNoBatchAfterIt) {
+  create();
+  ASSERT_TRUE(put_many(0, 50));
+  ASSERT_TRUE(*store_->remove(1));
+  model_.erase(1);
+  open_reader();
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_TRUE(follows(true));
+  EXPECT_EQ(reader_->info()->generation, 2U);
+}
+
 TEST_F(Refresh, WithoutAWriterShowsAllThatIsCommitted) {
   create(Durability::process_crash);
   put(1, 1);

@@ -182,6 +182,16 @@ TEST_F(StoreTest, ProcessCrashDurabilitySurvivesAKillAndSyncRaisesIt) {
   EXPECT_EQ(contents_of(*store_), synced);
 }
 
+// Their records only name them.
+TEST_F(StoreTest, SyncRaisesRowsThatWentStraightToTheirFile) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 20'000));
+  ASSERT_TRUE(succeeded(store_->sync()));
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 TEST_F(StoreTest, CheckpointOnlyKeepsWhatWasCheckpointed) {
   create(Durability::checkpoint_only);
   put(1, 1);
