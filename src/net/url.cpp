@@ -104,10 +104,11 @@ Result<Url> Url::resolve(std::string_view location) const {
   if (number.ec != std::errc() || url.port_ == 0) {
     return refuse(ErrorCode::invalid_argument, "the URL's port is none");
   }
-  url.target_ = part_of(handle.get(), CURLUPART_PATH);
-  if (url.target_.empty()) url.target_ = "/";
+  if (std::string path = part_of(handle.get(), CURLUPART_PATH); !path.empty()) {
+    url.target_ = std::move(path);
+  }
   if (const std::string query = part_of(handle.get(), CURLUPART_QUERY); !query.empty()) {
-    url.target_ += "?" + query;
+    url.target_.append(1, '?').append(query);
   }
   if (!is_ascii(url.target_)) {
     return refuse(ErrorCode::invalid_argument, "the URL has a byte that must be escaped");
@@ -119,8 +120,11 @@ Result<Url> Url::resolve(std::string_view location) const {
 
 std::string Url::authority() const {
   const bool is_v6 = host_.find(':') != std::string::npos;
-  std::string text = is_v6 ? "[" + host_ + "]" : host_;
-  if (port_ != (secure_ ? 443 : 80)) text += ":" + std::to_string(port_);
+  std::string text;
+  if (is_v6) text += '[';
+  text += host_;
+  if (is_v6) text += ']';
+  if (port_ != (secure_ ? 443 : 80)) text.append(1, ':').append(std::to_string(port_));
   return text;
 }
 
@@ -128,7 +132,9 @@ std::string Url::text() const { return (secure_ ? "https://" : "http://") + auth
 
 std::string Url::shown() const {
   const std::size_t query = target_.find('?');
-  std::string shown = (secure_ ? "https://" : "http://") + authority() + target_.substr(0, query);
+  std::string shown = secure_ ? "https://" : "http://";
+  shown += authority();
+  shown += std::string_view(target_).substr(0, query);
   if (query == std::string::npos) return shown;
   char separator = '?';
   for (std::size_t at = query + 1; at <= target_.size();) {

@@ -49,7 +49,7 @@ class Url {
   bool secure_ = false;
   std::uint16_t port_ = 0;
   std::string host_;
-  std::string target_;
+  std::string target_{'/'};
   std::string user_;
   std::string password_;
 };
