@@ -13,7 +13,8 @@ namespace {
 
 struct HttpPlace {
   static constexpr SourceTraits kTraits{
-      .strength = IdentityStrength::strong, .can_be_overwritten = true, .can_be_cut = true};
+      .strength = IdentityStrength::strong, .can_be_overwritten = true, .can_be_cut = true,
+                                        .tells_new_size = false};
 
   std::shared_ptr<const ByteSource> make(std::string_view bytes) {
     name_ = "object-" + std::to_string(next_++);
