@@ -25,9 +25,26 @@ function(quire_precompile target)
   endif()
 endfunction()
 
-# quire_sources(file...): adds sources of the room in the current folder to the library.
+# quire_library(name): a library of the house, which the rooms that are added next belong to.
+macro(quire_library name)
+  add_library(${name})
+  set(QUIRE_LIBRARY ${name})
+  quire_compile_options(${name})
+  quire_precompile(${name})
+  target_compile_features(${name} PUBLIC cxx_std_23)
+  target_include_directories(${name}
+    PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
+           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE src)
+  set_target_properties(${name} PROPERTIES
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    VERIFY_INTERFACE_HEADER_SETS ${PROJECT_IS_TOP_LEVEL})
+endmacro()
+
+# quire_sources(file...): adds sources of the room in the current folder to its library.
 function(quire_sources)
-  target_sources(quire PRIVATE ${ARGN})
+  target_sources(${QUIRE_LIBRARY} PRIVATE ${ARGN})
 endfunction()
 
 # quire_public_headers(header...): headers under include/, installed with the library; each must compile
@@ -37,7 +54,7 @@ function(quire_public_headers)
   foreach(header ${ARGN})
     list(APPEND files ${PROJECT_SOURCE_DIR}/include/${header})
   endforeach()
-  target_sources(quire PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${files})
+  target_sources(${QUIRE_LIBRARY} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${files})
 endfunction()
 
 # How every test program is compiled, and the precompiled headers of them all.

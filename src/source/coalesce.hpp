@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quire/byte_range.hpp"
+#include "quire/export.hpp"
 
 namespace quire::source {
 
@@ -22,7 +23,7 @@ struct MergedRead {
 };
 
 // Covers `ranges`, of which none is empty, with reads in ascending order. Each range lies in one read.
-[[nodiscard]] std::vector<MergedRead> coalesce(std::span<const ByteRange> ranges,
-                                               const CoalesceOptions& options);
+[[nodiscard]] QUIRE_EXPORT std::vector<MergedRead> coalesce(std::span<const ByteRange> ranges,
+                                                            const CoalesceOptions& options);
 
 }  // namespace quire::source

@@ -35,8 +35,10 @@ struct SourceTraits {
   bool shows_overwriting = false;
   // Someone can cut the object; then read_into is `changed`, …
   bool can_be_cut = false;
-  // … also for a range that is still there.
+  // … also for a range that is still there, …
   bool cut_spoils_all = true;
+  // … and says what size the object has now.
+  bool tells_new_size = true;
   // A new object can take over the name; the source stays with the old one.
   bool can_be_replaced = false;
 };

@@ -337,7 +337,9 @@ TYPED_TEST_P(SourceContract, NoticesThatItWasCut) {
     }();
     EXPECT_EQ(error.path(), this->source_->name());
     EXPECT_EQ(error.range(), (ByteRange{39'990, 10}));
-    EXPECT_NE(error.detail().find("30000"), std::string::npos) << error.message();
+    if (this->kTraits.tells_new_size) {
+      EXPECT_NE(error.detail().find("30000"), std::string::npos) << error.message();
+    }
   }
 }
 

@@ -1,0 +1,328 @@
+#include "remote/http_fetch.hpp"
+
+#include <algorithm>
+#include <random>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+namespace quire::remote {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned kMostRedirects = 5;
+// Of a body that nobody wants so much is read, so that the connection can be used again.
+constexpr std::size_t kMostSkipped = std::size_t{64} << 10;
+
+bool is_redirect(int status) noexcept {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+bool is_for_good(int status) noexcept { return status == 301 || status == 308; }
+
+// A place that was good for a while answers so when it is not any more.
+bool is_gone(int status) noexcept { return status == 403 || status == 404 || status == 410; }
+
+}  // namespace
+
+// One request of a fetch.
+class HttpFetch::Attempt final : public net::HttpExchange {
+ public:
+  Attempt(HttpFetch& fetch, FetchCrew& crew) : fetch_(fetch), crew_(crew) {}
+
+  net::HttpRequest request() override {
+    net::HttpRequest request{.method = fetch_.method(),
+                             .url = fetch_.url_,
+                             .headers = fetch_.place_->headers_for(fetch_.url_)};
+    request.headers.emplace_back("Accept-Encoding", "identity");
+    for (auto& header : fetch_.headers()) request.headers.push_back(std::move(header));
+    return request;
+  }
+
+  bool on_head(const net::HttpHead& head) override {
+    status = head.status;
+    if (is_redirect(status)) {
+      location = head.find("Location").value_or("");
+      return true;
+    }
+    if (net::is_passing(status)) return true;
+    if (auto accepted = fetch_.accept(head); !accepted) {
+      failure = std::move(accepted).error();
+    } else {
+      is_accepted = true;
+    }
+    return true;
+  }
+
+  bool on_body(std::span<const std::byte> piece) override {
+    if (!is_accepted) {
+      skipped_ += piece.size();
+      return skipped_ <= kMostSkipped;
+    }
+    has_progressed = true;
+    if (fetch_.take(piece)) return true;
+    failure = fetch_.error(ErrorCode::network, "the server sent more than was asked for");
+    return false;
+  }
+
+  void on_done(net::HttpOutcome how) noexcept override;
+
+  HttpFetch& fetch() const noexcept { return fetch_; }
+
+  int status = 0;  // 0: there was no answer
+  std::string location;
+  bool is_accepted = false;
+  bool has_progressed = false;
+  std::optional<Error> failure;  // for good
+  net::HttpOutcome outcome;
+
+ private:
+  HttpFetch& fetch_;
+  FetchCrew& crew_;
+  std::size_t skipped_ = 0;
+};
+
+HttpFetch::HttpFetch(std::shared_ptr<HttpPlace> place, const net::RetryOptions& retry)
+    : place_(std::move(place)), url_(place_->now()), retry_(retry, std::random_device()()) {}
+
+Error HttpFetch::error(ErrorCode code, std::string why, int status) const {
+  Error error = Error(code, "read", status).with_path(url_.shown()).with_detail(std::move(why));
+  if (const auto asked = range()) error = std::move(error).with_range(*asked);
+  return error;
+}
+
+Error HttpFetch::error_of(int status) const {
+  const auto told = [&](ErrorCode code, const char* why) {
+    return error(code, "the server says " + std::to_string(status) + ": " + why, status);
+  };
+  switch (status) {
+    case 401:
+      return told(ErrorCode::unauthenticated, "it wants credentials, or others");
+    case 403:
+      return told(ErrorCode::permission, "it forbids it");
+    case 404:
+    case 410:
+      return told(ErrorCode::not_found, "there is no such object");
+    case 412:
+      return told(ErrorCode::changed, "the object is not the version that was opened");
+    case 408:
+    case 429:
+      return told(ErrorCode::network, "it asks for patience");
+    default:
+      return told(ErrorCode::network, "it cannot");
+  }
+}
+
+void HttpFetch::begin() {
+  url_ = place_->now();
+  redirects_ = 0;
+  is_moved_for_good_ = true;
+}
+
+HttpFetch::Next HttpFetch::end(Result<void> result) {
+  result_ = std::move(result);
+  return std::nullopt;
+}
+
+HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
+  if (attempt.failure) {
+    // Perhaps only the place that an earlier redirect led to is gone.
+    if (is_gone(attempt.status) && redirects_ == 0 && url_.text() != place_->given().text()) {
+      place_->moved_to(place_->given());
+      begin();
+      return Clock::now();
+    }
+    return end(std::unexpected(*attempt.failure));
+  }
+  const net::HttpOutcome& outcome = attempt.outcome;
+  if (!outcome.result) {
+    Error why = outcome.result.error();
+    if (!outcome.may_pass) return end(std::unexpected(std::move(why)));
+    return try_again(std::move(why), outcome, attempt.has_progressed);
+  }
+  if (is_redirect(attempt.status)) return follow(attempt);
+  if (!attempt.is_accepted) return try_again(error_of(attempt.status), outcome, false);
+  if (!is_complete()) {
+    return try_again(error(ErrorCode::network, "the answer ended too early"), outcome,
+                     attempt.has_progressed);
+  }
+  if (redirects_ > 0 && is_moved_for_good_) place_->moved_to(url_);
+  return end({});
+}
+
+HttpFetch::Next HttpFetch::follow(const Attempt& attempt) {
+  if (++redirects_ > kMostRedirects) {
+    return end(std::unexpected(error(ErrorCode::network, "more than 5 redirects")));
+  }
+  if (attempt.location.empty()) {
+    return end(std::unexpected(error(ErrorCode::network, "a redirect that leads nowhere")));
+  }
+  auto next = url_.resolve(attempt.location);
+  if (!next) {
+    return end(std::unexpected(error(
+        next.error().code(), "it redirects to where nobody can go: " + next.error().detail())));
+  }
+  if (url_.is_secure() && !next->is_secure()) {
+    return end(std::unexpected(
+        error(ErrorCode::denied_by_policy, "it redirects from https to http: " + next->shown())));
+  }
+  is_moved_for_good_ = is_moved_for_good_ && is_for_good(attempt.status);
+  url_ = *std::move(next);
+  return Clock::now();
+}
+
+HttpFetch::Next HttpFetch::try_again(Error why, const net::HttpOutcome& outcome,
+                                     bool has_progressed) {
+  if (has_progressed) retry_.progressed();
+  std::optional<std::chrono::seconds> asked;
+  if (outcome.retry_after) asked = std::chrono::seconds(*outcome.retry_after);
+  const auto now = Clock::now();
+  const auto wait = retry_.after_failure(now, asked);
+  if (!wait) {
+    const std::string tries = std::to_string(retry_.failed_tries());
+    return end(std::unexpected(
+        std::move(why).with_detail(why.detail() + "; given up after try " + tries)));
+  }
+  begin();
+  return now + *wait;
+}
+
+// --- Many at once
+
+class FetchCrew {
+ public:
+  FetchCrew(net::HttpClient& client, std::size_t fetches) : client_(client) {
+    finished_.reserve(fetches);
+    under_way_.reserve(fetches);
+    later_.reserve(fetches);
+  }
+
+  Result<void> run(std::span<HttpFetch* const> fetches, std::size_t most,
+                   const ReadOptions& options);
+
+  // On the client's thread. Room was reserved, so nothing is allocated.
+  void finished(HttpFetch::Attempt& attempt) noexcept QUIRE_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    finished_.push_back(&attempt);
+    changed_.notify_one();
+  }
+
+ private:
+  struct Later {
+    HttpFetch* fetch;
+    Clock::time_point when;
+  };
+
+  void start(HttpFetch& fetch) {
+    auto attempt = std::make_shared<HttpFetch::Attempt>(fetch, *this);
+    under_way_.push_back(attempt);
+    client_.start(std::move(attempt));
+  }
+  // Waits until something finished, or `until`, or the stop. What finished.
+  std::vector<HttpFetch::Attempt*> wait(std::optional<Clock::time_point> until,
+                                        const std::stop_token& stop) QUIRE_EXCLUDES(mutex_);
+  void cancel_all();
+  std::optional<Clock::time_point> next_start() const;
+
+  net::HttpClient& client_;
+  std::vector<std::shared_ptr<HttpFetch::Attempt>> under_way_;
+  std::vector<Later> later_;
+
+  base::Mutex mutex_;
+  base::Condition changed_;
+  std::vector<HttpFetch::Attempt*> finished_ QUIRE_GUARDED_BY(mutex_);
+};
+
+void HttpFetch::Attempt::on_done(net::HttpOutcome how) noexcept {
+  outcome = std::move(how);
+  crew_.finished(*this);
+}
+
+std::vector<HttpFetch::Attempt*> FetchCrew::wait(std::optional<Clock::time_point> until,
+                                                 const std::stop_token& stop) {
+  const base::MutexLock lock(mutex_);
+  while (finished_.empty() && !stop.stop_requested()) {
+    if (!until) {
+      changed_.wait(mutex_);
+    } else if (!changed_.wait_until(mutex_, *until)) {
+      break;
+    }
+  }
+  std::vector<HttpFetch::Attempt*> finished(finished_);
+  finished_.clear();
+  return finished;
+}
+
+void FetchCrew::cancel_all() {
+  for (const auto& attempt : under_way_) client_.cancel(attempt);
+  for (std::size_t left = under_way_.size(); left > 0;) left -= wait(std::nullopt, {}).size();
+  under_way_.clear();
+}
+
+std::optional<Clock::time_point> FetchCrew::next_start() const {
+  if (later_.empty()) return std::nullopt;
+  return std::ranges::min(later_, {}, &Later::when).when;
+}
+
+Result<void> FetchCrew::run(std::span<HttpFetch* const> fetches, std::size_t most,
+                            const ReadOptions& options) {
+  const std::stop_callback wake(options.stop, [this] {
+    const base::MutexLock lock(mutex_);
+    changed_.notify_one();
+  });
+  std::size_t next = 0;
+  std::size_t left = fetches.size();
+  while (left > 0) {
+    const auto now = Clock::now();
+    for (std::size_t i = 0; i < later_.size() && under_way_.size() < most;) {
+      if (later_[i].when > now) {
+        ++i;
+        continue;
+      }
+      HttpFetch& fetch = *later_[i].fetch;
+      later_.erase(later_.begin() + static_cast<std::ptrdiff_t>(i));
+      start(fetch);
+    }
+    while (next < fetches.size() && under_way_.size() + later_.size() < most)
+      start(*fetches[next++]);
+
+    std::optional<Clock::time_point> until = next_start();
+    if (options.deadline && (!until || *options.deadline < *until)) until = options.deadline;
+    const auto finished = wait(until, options.stop);
+    for (HttpFetch::Attempt* attempt : finished) {
+      HttpFetch& fetch = attempt->fetch();
+      const HttpFetch::Next again = fetch.after(*attempt);
+      std::erase_if(under_way_, [&](const auto& one) { return one.get() == attempt; });
+      if (again) {
+        later_.push_back({&fetch, *again});
+        continue;
+      }
+      --left;
+      if (!fetch.result_) {
+        // Those that finished beside it are no longer under way either.
+        for (HttpFetch::Attempt* other : finished) {
+          std::erase_if(under_way_, [&](const auto& one) { return one.get() == other; });
+        }
+        cancel_all();
+        return fetch.result_;
+      }
+    }
+    const bool is_late = options.deadline && Clock::now() >= *options.deadline;
+    if (left > 0 && (is_late || options.stop.stop_requested())) {
+      HttpFetch& fetch = under_way_.empty() ? *fetches.front() : under_way_.front()->fetch();
+      cancel_all();
+      return std::unexpected(options.stop.stop_requested()
+                                 ? fetch.error(ErrorCode::cancelled, "")
+                                 : fetch.error(ErrorCode::timeout, "the deadline passed"));
+    }
+  }
+  return {};
+}
+
+Result<void> run_fetches(net::HttpClient& client, std::span<HttpFetch* const> fetches,
+                         std::size_t most, const ReadOptions& options) {
+  return FetchCrew(client, fetches.size()).run(fetches, std::max<std::size_t>(most, 1), options);
+}
+
+}  // namespace quire::remote

@@ -1,0 +1,171 @@
+// Real servers for tests, of this machine only: each has a folder whose files it serves, and ends with its object.
+#pragma once
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace quire::remote {
+
+class ServerFolder {
+ public:
+  ServerFolder() {
+    std::string name = std::filesystem::temp_directory_path() / "quire-server-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    path_ = name;
+    std::filesystem::create_directories(path_ / "www");
+    std::filesystem::permissions(path_, std::filesystem::perms(0755));
+  }
+  ~ServerFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ServerFolder(const ServerFolder&) = delete;
+  ServerFolder& operator=(const ServerFolder&) = delete;
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  std::filesystem::path root() const { return path_ / "www"; }
+  void put(const std::string& name, std::string_view bytes) const {
+    std::ofstream(root() / name, std::ios::binary) << bytes;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// A child that is killed with its object.
+class Child {
+ public:
+  // Its standard output is read from `output()`.
+  explicit Child(const std::vector<std::string>& command) {
+    std::array<int, 2> pipe{};
+    EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    std::vector<char*> words;
+    words.reserve(command.size() + 1);
+    for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
+    EXPECT_EQ(::posix_spawnp(&process_, words[0], &actions, nullptr, words.data(), environ), 0)
+        << command[0];
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(pipe[1]);
+    output_ = pipe[0];
+  }
+  ~Child() {
+    ::kill(process_, SIGTERM);
+    ::waitpid(process_, nullptr, 0);
+    ::close(output_);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // Its first line.
+  std::string line() const {
+    std::string line;
+    for (char c = 0; ::read(output_, &c, 1) == 1 && c != '\n';) line += c;
+    return line;
+  }
+
+ private:
+  pid_t process_ = 0;
+  int output_ = -1;
+};
+
+inline std::string base_url(int port) { return "http://127.0.0.1:" + std::to_string(port) + "/"; }
+
+// tests/fault_server.py, which see.
+class FaultServer {
+ public:
+  FaultServer()
+      : child_({"python3", QUIRE_FAULT_SERVER, folder_.root()}), port_(std::stoi(child_.line())) {}
+
+  void put(const std::string& name, std::string_view bytes) const { folder_.put(name, bytes); }
+  std::string url(const std::string& name, const std::string& query = "") const {
+    return base_url(port_) + name + (query.empty() ? "" : "?" + query);
+  }
+  int port() const noexcept { return port_; }
+
+ private:
+  const ServerFolder folder_;
+  const Child child_;
+  const int port_;
+};
+
+// nginx, with its defaults for files.
+class Nginx {
+ public:
+  Nginx() : port_(free_port()), child_(command()) {
+    for (int i = 0; i < 500 && !answers(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_TRUE(answers()) << "nginx does not start";
+  }
+
+  const ServerFolder& folder() const noexcept { return folder_; }
+  std::string url(const std::string& name) const { return base_url(port_) + name; }
+
+ private:
+  static sockaddr_in loopback(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+  static int free_port() {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = loopback(0);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    ::close(socket);
+    return ntohs(address.sin_port);
+  }
+  bool answers() const {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const sockaddr_in address = loopback(port_);
+    const bool connected =
+        ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(socket);
+    return connected;
+  }
+  std::vector<std::string> command() const {
+    const std::string folder = folder_.path();
+    std::ofstream(folder_.path() / "nginx.conf")
+        << "daemon off; master_process off; pid " << folder << "/pid;\n"
+        << "error_log " << folder << "/errors;\n"
+        << "events { worker_connections 256; }\n"
+        << "http { access_log off; sendfile on; tcp_nopush off; open_file_cache off;\n"
+        << "client_body_temp_path " << folder << "/body; proxy_temp_path " << folder << "/proxy;\n"
+        << "fastcgi_temp_path " << folder << "/fastcgi; uwsgi_temp_path " << folder << "/uwsgi;\n"
+        << "scgi_temp_path " << folder << "/scgi;\n"
+        << "server { listen 127.0.0.1:" << port_ << "; root " << folder << "/www; } }\n";
+    return {"/usr/sbin/nginx", "-e", folder + "/errors", "-c", folder + "/nginx.conf"};
+  }
+
+  const ServerFolder folder_;
+  const int port_;
+  const Child child_;
+};
+
+}  // namespace quire::remote
