@@ -36,7 +36,7 @@ bool ReadableFileSystem::is_unreadable(const std::string& path, ByteRange range)
   return sector != found->second.end() && *sector < range.end();
 }
 
-void ReadableFileSystem::list(VerifyReport& report) const {
+void ReadableFileSystem::add_to(VerifyReport& report) const {
   for (const auto& [path, offsets] : sectors_) {
     ByteRange place;
     const auto close = [&, &file = path] {

@@ -25,8 +25,8 @@ class ReadableFileSystem final : public os::ReadOnlyFileSystem {
 
   // True if a part of the range could not be read.
   [[nodiscard]] bool is_unreadable(const std::string& path, ByteRange range) const;
-  // Adds what could not be read to the report, neighbouring sectors as one place.
-  void list(VerifyReport& report) const;
+  // Adds what could not be read, neighbouring sectors as one place.
+  void add_to(VerifyReport& report) const;
 
  private:
   void remember(const std::string& path, ByteRange sector);

@@ -62,7 +62,7 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   if (options.cold) sync_large_files();
   VerifyReport report;
   QUIRE_CHECK(verify_files(files, report, progress, options));
-  files.list(report);
+  files.add_to(report);
   return report;
 }
 
