@@ -77,7 +77,7 @@ void add_store(CLI::App& app, std::string& directory) {
 }
 
 void add_vectors(CLI::App& app, std::string& path) {
-  add_place(app, "PATH", path, "A store's directory or a snapshot file");
+  add_place(app, "PATH", path, "A store's directory, a snapshot file, or a snapshot's URL");
 }
 
 void add_file(CLI::App& app, const std::string& name, std::string& path, const std::string& about) {
@@ -86,6 +86,11 @@ void add_file(CLI::App& app, const std::string& name, std::string& path, const s
   } else {
     add_place(app, name, path, about);
   }
+}
+
+void add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& form,
+              const std::string& about) {
+  app.add_option(name, text, about)->type_name(form);
 }
 
 void add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& about) {

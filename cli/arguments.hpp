@@ -24,11 +24,15 @@ namespace quire::cli {
 
 // DIR, the store's directory.
 void add_store(CLI::App& app, std::string& directory);
-// PATH, a store's directory or a snapshot file.
+// PATH, a store's directory, a snapshot file or a snapshot's URL.
 void add_vectors(CLI::App& app, std::string& path);
 
 // The path of a file.
 void add_file(CLI::App& app, const std::string& name, std::string& path, const std::string& about);
+
+// Any text; `form` says in the help what it looks like.
+void add_text(CLI::App& app, const std::string& name, std::string& text, const std::string& form,
+              const std::string& about);
 
 // True if it is given.
 void add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& about);

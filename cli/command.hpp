@@ -66,6 +66,8 @@ struct Settings {
   bool json = false;  // results for machines
   // As OpenStoreOptions::allow_network_file_system, for whatever store the command opens or makes.
   bool allow_network_file_system = false;
+  // As HttpSourceOptions::allow_private_network, for whatever URL the command reads.
+  bool allow_private_network = false;
 };
 
 using Run = std::function<Outcome<>(const Settings&)>;
@@ -95,5 +97,6 @@ Command repair_command();
 Command verify_command();
 Command snapshot_command();
 Command restore_command();
+Command cat_command();
 
 }  // namespace quire::cli

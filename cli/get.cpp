@@ -13,6 +13,7 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/vectors.hpp"
 #include "cli/wording.hpp"
 #include "quire/convert.hpp"
@@ -131,8 +132,9 @@ Outcome<> write_text_file(const Vectors& vectors, std::span<const std::uint64_t>
 }
 
 Outcome<> absent(const Arguments& arguments, std::span<const std::uint64_t> ids) {
-  return fail(kFailed, fmt::format("get {}: not_found: no vector under {} {}", arguments.path,
-                                   ids.size() == 1 ? "id" : "ids", fmt::join(ids, ", ")));
+  return fail(kFailed,
+              fmt::format("get {}: not_found: no vector under {} {}", shown(arguments.path),
+                          ids.size() == 1 ? "id" : "ids", fmt::join(ids, ", ")));
 }
 
 // The format that was asked for; nothing for text.

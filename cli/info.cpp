@@ -6,6 +6,7 @@
 #include "cli/command.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/wording.hpp"
 
 namespace quire::cli {
@@ -71,13 +72,13 @@ nlohmann::ordered_json as_json(const SnapshotInfo& info) {
 }
 
 Outcome<> show_snapshot(const std::string& file, const Settings& settings) {
-  QUIRE_TRY(const Snapshot snapshot, open_snapshot(file));
+  QUIRE_TRY(const Snapshot snapshot, open_snapshot(file, settings));
   const SnapshotInfo& info = snapshot.info();
   if (settings.json) {
     print_json(as_json(info));
     return {};
   }
-  print_line("snapshot        {}", file);
+  print_line("snapshot        {}", shown(file));
   print_line("rows            {}", grouped(info.rows));
   print_line("ids             {}",
              info.first_id ? fmt::format("{} to {}", *info.first_id, *info.last_id) : "none");

@@ -41,6 +41,9 @@ void declare(CLI::App& parent, const Command& command, Settings& settings,
   app->add_flag("--json", settings.json, "Results as JSON, for machines");
   app->add_flag("--allow-network-file-system", settings.allow_network_file_system,
                 "Also a store on NFS, SMB and the like, where nothing is guaranteed");
+  app->add_flag(
+      "--allow-private-network", settings.allow_private_network,
+      "Also URLs that lead to loopback, private and other addresses of no public network");
   declared.push_back({app, command.declare(*app)});
 }
 
@@ -49,7 +52,8 @@ std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
   for (const Command& command :
        {create_command(), import_command(), remove_command(), info_command(), stats_command(),
         get_command(), export_command(), nearest_command(), snapshot_command(), restore_command(),
-        verify_command(), repair_command(), checkpoint_command(), compact_command()}) {
+        cat_command(), verify_command(), repair_command(), checkpoint_command(),
+        compact_command()}) {
     declare(quire, command, settings, declared);
   }
   return declared;

@@ -10,6 +10,7 @@
 
 #include "base/try.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/wording.hpp"
 #include "quire/local_source.hpp"
 
@@ -78,12 +79,17 @@ Outcome<> refuse_snapshot(const std::string& path) {
                                "makes a store of it")));
 }
 
-Outcome<Snapshot> open_snapshot(const std::string& path) {
-  return from_store(Snapshot::open(path));
+Outcome<Snapshot> open_snapshot(const std::string& place, const Settings& settings) {
+  if (is_url(place)) return open_snapshot_for_scan(place, settings);
+  return from_store(Snapshot::open(place));
 }
 
-Outcome<Snapshot> open_snapshot_for_scan(const std::string& path) {
-  QUIRE_TRY(auto source, from_store(open_file_source(path)));
+Outcome<Snapshot> open_snapshot_for_scan(const std::string& place, const Settings& settings) {
+  if (is_url(place)) {
+    QUIRE_TRY(auto source, open_url(place, settings));
+    return from_store(Snapshot::open(std::move(source)));
+  }
+  QUIRE_TRY(auto source, from_store(open_file_source(place)));
   return from_store(Snapshot::open(std::move(source)));
 }
 

@@ -9,8 +9,8 @@
 
 namespace quire::cli {
 
-// Where a command takes both, a directory is taken for a store and everything else for a snapshot
-// file. Follows symbolic links.
+// Where a command takes both, a directory is taken for a store and everything else for a snapshot.
+// Follows symbolic links.
 bool is_directory(const std::string& path);
 
 // How the commands open stores, but for what one of them asks for.
@@ -28,11 +28,11 @@ Outcome<> refuse_snapshot(const std::string& path);
 // Says on standard error what opening had to recover, if anything.
 void tell_recovery(const std::string& directory, const RecoveryReport& report);
 
-// A snapshot file, mapped.
-Outcome<Snapshot> open_snapshot(const std::string& path);
+// A snapshot: a file, mapped, or what a URL leads to.
+Outcome<Snapshot> open_snapshot(const std::string& place, const Settings& settings);
 
-// The same, read by calls: what is handed out of it is no map, which a file that is cut would turn
+// The same, and a file is read by calls: what is handed out of it is no map, which a file that is cut would turn
 // into a signal.
-Outcome<Snapshot> open_snapshot_for_scan(const std::string& path);
+Outcome<Snapshot> open_snapshot_for_scan(const std::string& place, const Settings& settings);
 
 }  // namespace quire::cli

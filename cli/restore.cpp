@@ -8,6 +8,7 @@
 #include "cli/damage.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/stoppable_progress.hpp"
 #include "cli/wording.hpp"
 #include "quire/snapshot.hpp"
@@ -23,7 +24,7 @@ struct Arguments {
 };
 
 Outcome<RestoreReport> make_store(const Arguments& arguments, const Settings& settings) {
-  QUIRE_TRY(const Snapshot snapshot, open_snapshot_for_scan(arguments.file));
+  QUIRE_TRY(const Snapshot snapshot, open_snapshot_for_scan(arguments.file, settings));
   StoppableProgress progress("restoring");
   auto made = restore_snapshot(snapshot, arguments.directory,
                                {.durability = arguments.durability.value_or(Durability::power_loss),
@@ -42,7 +43,7 @@ void report(const Arguments& arguments, const Settings& settings, const RestoreR
   if (settings.json) {
     auto left_out = nlohmann::ordered_json::array();
     for (const SnapshotDamage& damage : made.left_out) {
-      left_out.push_back(as_json(arguments.file, damage));
+      left_out.push_back(as_json(shown(arguments.file), damage));
     }
     print_json({{"rows", made.rows}, {"left_out", std::move(left_out)}, {"seconds", seconds}});
     return;
@@ -50,7 +51,7 @@ void report(const Arguments& arguments, const Settings& settings, const RestoreR
   print_line("restored {} to {} in {}: {} rows/s", counted(made.rows, "row"), arguments.directory,
              duration(seconds), rate(made.rows, seconds));
   for (const SnapshotDamage& damage : made.left_out) {
-    print_line("left out: {}", in_words(arguments.file, damage));
+    print_line("left out: {}", in_words(shown(arguments.file), damage));
   }
 }
 
@@ -63,7 +64,7 @@ Outcome<> restore(const Arguments& arguments, const Settings& settings) {
   std::uint64_t lost = 0;
   for (const SnapshotDamage& damage : made.left_out) lost += damage.rows;
   return fail(kDamageFound,
-              fmt::format("restore {}: damage found in {}; {} left out", arguments.file,
+              fmt::format("restore {}: damage found in {}; {} left out", shown(arguments.file),
                           counted(made.left_out.size(), "place"), counted(lost, "row")));
 }
 

@@ -87,12 +87,13 @@ class SnapshotVectors final : public Vectors {
 };
 
 Outcome<std::unique_ptr<Vectors>> open(const std::string& path, const Settings& settings,
-                                       Outcome<Snapshot> (*open_file)(const std::string&)) {
+                                       Outcome<Snapshot> (*open_file)(const std::string&,
+                                                                      const Settings&)) {
   if (is_directory(path)) {
     QUIRE_TRY(VectorStore store, open_for_reading(path, settings));
     return std::make_unique<StoreVectors>(std::move(store));
   }
-  QUIRE_TRY(Snapshot snapshot, open_file(path));
+  QUIRE_TRY(Snapshot snapshot, open_file(path, settings));
   return std::make_unique<SnapshotVectors>(std::move(snapshot));
 }
 

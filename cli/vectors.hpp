@@ -75,7 +75,7 @@ class ConvertingWriter {
   std::vector<std::byte> converted_;
 };
 
-// Opens a store's directory or a snapshot file, which is mapped.
+// Opens a store's directory, a snapshot file, which is mapped, or a snapshot's URL.
 Outcome<std::unique_ptr<Vectors>> open_vectors(const std::string& path, const Settings& settings);
 
 // The same for one who goes through all rows: a snapshot file is read by calls, so that one that is

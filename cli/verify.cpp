@@ -9,6 +9,7 @@
 #include "cli/damage.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/progress.hpp"
 #include "cli/wording.hpp"
 #include "quire/local_source.hpp"
@@ -63,8 +64,7 @@ Result<Snapshot> open_cold_snapshot(const std::string& file) {
   return Snapshot::open(std::move(source));
 }
 
-Outcome<Findings> verify_snapshot(const std::string& file, bool cold) {
-  auto snapshot = cold ? open_cold_snapshot(file) : Snapshot::open(file);
+Outcome<Findings> compare_snapshot(const std::string& file, const Result<Snapshot>& snapshot) {
   if (!snapshot) {
     if (!is_damage(snapshot.error())) return std::unexpected(Failure(snapshot.error()));
     return of_snapshot(file,
@@ -78,9 +78,17 @@ Outcome<Findings> verify_snapshot(const std::string& file, bool cold) {
   return of_snapshot(file, report);
 }
 
+Outcome<Findings> verify_snapshot(const std::string& file, bool cold, const Settings& settings) {
+  if (is_url(file)) {
+    QUIRE_TRY(const auto source, open_url(file, settings));
+    return compare_snapshot(shown(file), Snapshot::open(source));
+  }
+  return compare_snapshot(file, cold ? open_cold_snapshot(file) : Snapshot::open(file));
+}
+
 Outcome<> verify(const std::string& path, bool cold, const Settings& settings) {
-  QUIRE_TRY(const Findings found,
-            is_directory(path) ? verify_store(path, cold, settings) : verify_snapshot(path, cold));
+  QUIRE_TRY(const Findings found, is_directory(path) ? verify_store(path, cold, settings)
+                                                     : verify_snapshot(path, cold, settings));
   const bool is_whole = found.damaged.empty();
   if (settings.json) {
     auto damaged = nlohmann::ordered_json::array();
@@ -89,10 +97,10 @@ Outcome<> verify(const std::string& path, bool cold, const Settings& settings) {
   } else {
     for (const auto& place : found.damaged) print_line("damaged: {}", place.words);
     if (is_whole)
-      print_line("{}: {} and {} are whole", path, counted(found.rows, "row"), found.all);
+      print_line("{}: {} and {} are whole", shown(path), counted(found.rows, "row"), found.all);
   }
   if (is_whole) return {};
-  return fail(kDamageFound, fmt::format("verify {}: damage found in {}", path,
+  return fail(kDamageFound, fmt::format("verify {}: damage found in {}", shown(path),
                                         counted(found.damaged.size(), "place")));
 }
 

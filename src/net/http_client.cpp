@@ -34,7 +34,7 @@ using List = std::unique_ptr<curl_slist, FreeList>;
 void append(List& list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) throw std::bad_alloc();
-  static_cast<void>(list.release());
+  list.release();  // NOLINT(bugprone-unused-return-value): it is the front of the longer one
   list.reset(longer);
 }
 
@@ -165,6 +165,7 @@ class HttpClient::Engine {
     if (multi_ == nullptr) throw std::bad_alloc();
     curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS,
                       static_cast<long>(options.max_connections));
+    idle_.reserve(kMostIdleHandles);  // so that keeping one cannot fail
     ca_file_ = options.ca_file.empty() ? first_of_environment({"CURL_CA_BUNDLE", "SSL_CERT_FILE"})
                                        : options.ca_file;
     for (const std::string& answer : options.resolve) append(resolve_, answer);
@@ -211,17 +212,25 @@ class HttpClient::Engine {
   using Transfers = std::map<CURL*, std::unique_ptr<Transfer>>;
 
   void begin(const std::shared_ptr<HttpExchange>& exchange) noexcept {
+    bool is_under_way = false;
     try {
-      auto transfer = std::make_unique<Transfer>(exchange, options_, take_easy());
-      set_up(*transfer, exchange->request());
-      CURL* easy = transfer->easy.get();
-      const auto placed = transfers_.emplace(easy, std::move(transfer)).first;
-      if (curl_multi_add_handle(multi_.get(), easy) == CURLM_OK) return;
-      transfers_.erase(placed);
-    } catch (...) {
-      // As below.
+      is_under_way = try_to_begin(exchange);
+    } catch (const std::bad_alloc&) {
+      is_under_way = false;
     }
-    exchange->on_done({.result = std::unexpected(Error(ErrorCode::capacity, "request"))});
+    if (!is_under_way) {
+      exchange->on_done({.result = std::unexpected(Error(ErrorCode::capacity, "request"))});
+    }
+  }
+
+  bool try_to_begin(const std::shared_ptr<HttpExchange>& exchange) {
+    auto transfer = std::make_unique<Transfer>(exchange, options_, take_easy());
+    set_up(*transfer, exchange->request());
+    CURL* easy = transfer->easy.get();
+    const auto placed = transfers_.emplace(easy, std::move(transfer)).first;
+    if (curl_multi_add_handle(multi_.get(), easy) == CURLM_OK) return true;
+    transfers_.erase(placed);
+    return false;
   }
 
   Easy take_easy() {
@@ -338,21 +347,15 @@ class HttpClient::Engine {
     if (one == transfers_.end()) return;
     const std::unique_ptr<Transfer> transfer = std::move(one->second);
     transfers_.erase(one);
-    HttpOutcome told{.result = std::unexpected(Error(ErrorCode::capacity, "request"))};
+    HttpOutcome told;
     try {
       told = outcome(*transfer);
-    } catch (...) {
-      // Memory ran out for the error's words.
+    } catch (const std::bad_alloc&) {  // for the error's words
+      told.result = std::unexpected(Error(ErrorCode::capacity, "request"));
     }
     curl_multi_remove_handle(multi_.get(), transfer->easy.get());
     curl_easy_reset(transfer->easy.get());
-    if (idle_.size() < kMostIdleHandles) {
-      try {
-        idle_.push_back(std::move(transfer->easy));
-      } catch (...) {
-        // It is closed.
-      }
-    }
+    if (idle_.size() < kMostIdleHandles) idle_.push_back(std::move(transfer->easy));
     transfer->exchange->on_done(std::move(told));
   }
 
@@ -381,7 +384,7 @@ class HttpClient::Engine {
     long system_error = 0;
     curl_easy_getinfo(transfer.easy.get(), CURLINFO_OS_ERRNO, &system_error);
     if (code == CURLE_COULDNT_CONNECT && system_error != 0) {
-      why += ": " + std::generic_category().message(static_cast<int>(system_error));
+      why.append(": ").append(std::generic_category().message(static_cast<int>(system_error)));
     }
     const bool is_late = code == CURLE_OPERATION_TIMEDOUT;
     return {.result = failure(transfer, is_late ? ErrorCode::timeout : ErrorCode::network, why),

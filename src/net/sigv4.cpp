@@ -9,6 +9,7 @@
 #include <cctype>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <new>
 
 namespace quire::net {
@@ -125,19 +126,17 @@ struct CanonicalHeaders {
 };
 
 CanonicalHeaders canonical_headers(const NamedValues& headers) {
-  NamedValues sorted;
-  sorted.reserve(headers.size());
-  for (const auto& [name, value] : headers) sorted.emplace_back(lower(name), trimmed(value));
-  std::ranges::stable_sort(sorted, {}, &std::pair<std::string, std::string>::first);
+  std::multimap<std::string, std::string> sorted;  // those of one name in their order
+  for (const auto& [name, value] : headers) sorted.emplace(lower(name), trimmed(value));
   CanonicalHeaders canonical;
-  for (std::size_t i = 0; i < sorted.size();) {
-    const std::string& name = sorted[i].first;
-    canonical.lines += name + ":" + sorted[i].second;
-    for (++i; i < sorted.size() && sorted[i].first == name; ++i) {
-      canonical.lines += "," + sorted[i].second;
+  for (auto at = sorted.begin(); at != sorted.end();) {
+    const std::string& name = at->first;
+    canonical.lines.append(name).append(1, ':').append(at->second);
+    canonical.names.append(canonical.names.empty() ? "" : ";").append(name);
+    for (++at; at != sorted.end() && at->first == name; ++at) {
+      canonical.lines.append(1, ',').append(at->second);
     }
     canonical.lines += '\n';
-    canonical.names += (canonical.names.empty() ? "" : ";") + name;
   }
   return canonical;
 }

@@ -180,9 +180,9 @@ HttpFetch::Next HttpFetch::try_again(Error why, const net::HttpOutcome& outcome,
   const auto now = Clock::now();
   const auto wait = retry_.after_failure(now, asked);
   if (!wait) {
-    const std::string tries = std::to_string(retry_.failed_tries());
-    return end(std::unexpected(
-        std::move(why).with_detail(why.detail() + "; given up after try " + tries)));
+    std::string detail = why.detail();
+    detail.append("; given up after try ").append(std::to_string(retry_.failed_tries()));
+    return end(std::unexpected(std::move(why).with_detail(std::move(detail))));
   }
   begin();
   return now + *wait;

@@ -12,8 +12,9 @@ namespace quire::source {
 namespace {
 
 struct HttpPlace {
-  static constexpr SourceTraits kTraits{
-      .strength = IdentityStrength::strong, .can_be_overwritten = true, .can_be_cut = true,
+  static constexpr SourceTraits kTraits{.strength = IdentityStrength::strong,
+                                        .can_be_overwritten = true,
+                                        .can_be_cut = true,
                                         .tells_new_size = false};
 
   std::shared_ptr<const ByteSource> make(std::string_view bytes) {
