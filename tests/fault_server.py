@@ -13,12 +13,15 @@ Every parameter is optional; without any the server is a good one:
     fault=shift      a Content-Range one byte further     fault=total   one of a longer object
     fault=norange    no Content-Range          fault=short      one byte less, and it says so
     fault=whole      200 and everything        fault=gzip       Content-Encoding: gzip
+    fault=whole-reset  the same, chunked, reset after `at` bytes
+    fault=endless    200, and neither a length nor chunks
     fault=rotate     another ETag each time    fault=long       more bytes than it says (chunked)
     fault=unknown    a size of "*"             fault=nohead     405 for HEAD
     fault=redirect   `code` (302) to `to`
     first=N          only the first N requests of this URL are answered so
     skip=N           the first N are not
     etag=weak|none   a weak ETag, or none      date=none        no Last-Modified
+    strong_from=N    strong from the Nth request on
     key=K            requests are logged under K: GET /__log?key=K gives one line for each,
                      "METHOD path range if-match authorization connection"
 """
@@ -104,14 +107,15 @@ class Server:
         etag = '"version-%d"' % count if fault == "rotate" else ETAG
         validators = {}
         if query.get("etag") != "none":
-            validators["ETag"] = "W/" + etag if query.get("etag") == "weak" else etag
+            is_weak = query.get("etag") == "weak" and count < int(query.get("strong_from", 1 << 60))
+            validators["ETag"] = "W/" + etag if is_weak else etag
         if query.get("date") != "none":
             validators["Last-Modified"] = DATE
         if "if-match" in headers and headers["if-match"] != validators.get("ETag"):
             return await self.send(writer, method, "412 Precondition Failed", validators, b"")
 
         asked = headers.get("range", "")
-        if not asked.startswith("bytes=") or fault == "whole":
+        if not asked.startswith("bytes=") or fault in ("whole", "whole-reset", "endless"):
             return await self.send(writer, method, "200 OK", validators, data, fault, query)
         first, last = asked[len("bytes="):].split("-")
         if first == "":
@@ -136,6 +140,12 @@ class Server:
             lines.append("Transfer-Encoding: chunked")
             longer = body + b"x" * 100
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(longer), longer)
+        elif fault == "whole-reset":
+            lines.append("Transfer-Encoding: chunked")
+            part = body[:int(query.get("at", 0))]
+            body = b"%x\r\n%s\r\n" % (len(part), part) if part else b""
+        elif fault == "endless":
+            pass
         else:
             lines.append("Content-Length: %d" % len(body))
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
@@ -147,7 +157,9 @@ class Server:
         await writer.drain()
         if fault == "stall":
             await asyncio.sleep(600)
-        if fault == "reset":
+        if fault == "endless":
+            return False
+        if fault in ("reset", "whole-reset"):
             await asyncio.sleep(0.02)  # what was sent may arrive
             writer.transport.abort()
             return False

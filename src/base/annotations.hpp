@@ -15,3 +15,4 @@
 #define QUIRE_ACQUIRE(...) QUIRE_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define QUIRE_RELEASE(...) QUIRE_ANNOTATION(release_capability(__VA_ARGS__))
 #define QUIRE_EXCLUDES(...) QUIRE_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define QUIRE_NO_THREAD_SAFETY_ANALYSIS QUIRE_ANNOTATION(no_thread_safety_analysis)

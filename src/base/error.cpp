@@ -56,6 +56,9 @@ static_assert([] {
   return kCodes.size() == static_cast<std::size_t>(ErrorCode::closed) + 1;
 }());
 
+// Else it is the status of an HTTP answer that is an error, which has no text.
+bool is_errno(int system_code) noexcept { return system_code > 0 && system_code < 300; }
+
 }  // namespace
 
 std::string_view to_string(ErrorCode code) noexcept { return row_of(code).name; }
@@ -120,14 +123,14 @@ std::string Error::message() const {
   }
   text.append(": ").append(to_string(code_));
   if (!detail().empty()) text.append(": ").append(detail());
-  if (system_code_ != 0) {
+  if (is_errno(system_code_)) {
     text.append(" (").append(std::generic_category().message(system_code_)).append(")");
   }
   return text;
 }
 
 std::error_code Error::to_error_code() const noexcept {
-  if (system_code_ != 0) return {system_code_, std::generic_category()};
+  if (is_errno(system_code_)) return {system_code_, std::generic_category()};
   return std::make_error_code(row_of(code_).nearest);
 }
 

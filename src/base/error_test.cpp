@@ -12,6 +12,12 @@
 namespace quire {
 namespace {
 
+TEST(ErrorTest, AnHttpStatusIsNoErrno) {
+  const Error error = Error(ErrorCode::network, "read", 503).with_detail("the server says 503");
+  EXPECT_EQ(error.message(), "read: network: the server says 503");
+  EXPECT_EQ(error.to_error_code(), Error(ErrorCode::network, "read").to_error_code());
+}
+
 constexpr auto kLastCode = static_cast<std::uint8_t>(ErrorCode::closed);
 
 TEST(ErrorCode, EachHasANameOfItsOwn) {

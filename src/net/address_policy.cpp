@@ -86,6 +86,18 @@ bool is_public(const sockaddr& address) noexcept {
   return false;
 }
 
+bool is_private_literal(const std::string& host) noexcept {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    return !is_public(reinterpret_cast<const sockaddr&>(v4));
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  return inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1 &&
+         !is_public(reinterpret_cast<const sockaddr&>(v6));
+}
+
 std::string to_text(const sockaddr& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address.sa_family == AF_INET) {

@@ -17,6 +17,9 @@ namespace quire::net {
 // may lead to any IPv4 address. False also for what is neither IPv4 nor IPv6.
 [[nodiscard]] bool is_public(const sockaddr& address) noexcept;
 
+// True if `host` is an address, and not a public one; false for names.
+[[nodiscard]] bool is_private_literal(const std::string& host) noexcept;
+
 // "127.0.0.1", "::1"; for messages.
 [[nodiscard]] std::string to_text(const sockaddr& address);
 

@@ -66,6 +66,15 @@ TEST(AddressPolicyTest, RefusesWhatIsNoInternetAddress) {
   EXPECT_FALSE(net::is_public(reinterpret_cast<const sockaddr&>(local)));
 }
 
+TEST(AddressPolicyTest, KnowsAddressesInText) {
+  for (const char* text : {"127.0.0.1", "::1", "169.254.169.254", "fd00::1"}) {
+    EXPECT_TRUE(is_private_literal(text)) << text;
+  }
+  for (const char* text : {"8.8.8.8", "2606:4700::1111", "localhost", "127.0.0.1.example", ""}) {
+    EXPECT_FALSE(is_private_literal(text)) << text;
+  }
+}
+
 TEST(AddressPolicyTest, NamesAddresses) {
   for (const char* text : {"127.0.0.1", "::1", "2001:db8::1"}) {
     const sockaddr_storage storage = address_of(text);

@@ -38,6 +38,12 @@ std::optional<std::string_view> HttpHead::find(std::string_view name) const noex
   return std::nullopt;
 }
 
+bool HttpHead::tells_end() const noexcept {
+  if (is_http2 || content_length()) return true;
+  const std::string_view encoding = find("Transfer-Encoding").value_or("");
+  return encoding.size() >= 7 && is_same_name(encoding.substr(encoding.size() - 7), "chunked");
+}
+
 std::optional<std::uint64_t> HttpHead::content_length() const noexcept {
   const auto text = find("Content-Length");
   if (!text) return std::nullopt;

@@ -1,6 +1,7 @@
 // What goes to an HTTP server, and what comes back.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -32,10 +33,13 @@ struct HttpRequest {
 class HttpHead {
  public:
   int status = 0;
+  bool is_http2 = false;
   HttpHeaders headers;
 
   // The value of the first header of that name, in any case.
   std::optional<std::string_view> find(std::string_view name) const noexcept;
+  // True if the body's end can be told from a connection that broke.
+  bool tells_end() const noexcept;
   // Content-Length, if it is there and a number.
   std::optional<std::uint64_t> content_length() const noexcept;
 };
@@ -46,8 +50,9 @@ struct HttpOutcome {
   Result<void> result;
   // True if the same request may succeed later.
   bool may_pass = false;
-  // From Retry-After, in seconds.
+  // From Retry-After, in seconds; at most a day.
   std::optional<std::int64_t> retry_after = std::nullopt;
+  unsigned most_tries = 0;  // where fewer are worth it; 0: as many as one likes
 };
 
 // A request, and whoever gets its answer. The client's thread calls these, one after the other; they must be quick.
@@ -66,6 +71,15 @@ class HttpExchange {
   virtual bool on_body(std::span<const std::byte> piece) = 0;
   // The last call, always made. Must not throw.
   virtual void on_done(HttpOutcome outcome) noexcept = 0;
+
+  // Asks for its end; whoever runs it looks. Thread-safe.
+  void want_cancel() noexcept { cancel_is_wanted_.store(true, std::memory_order_relaxed); }
+  bool cancel_is_wanted() const noexcept {
+    return cancel_is_wanted_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool> cancel_is_wanted_ = false;
 };
 
 }  // namespace quire::net

@@ -5,12 +5,15 @@
 namespace quire::net {
 
 std::optional<Retry::Clock::duration> Retry::after_failure(
-    Clock::time_point now, std::optional<std::chrono::seconds> asked) {
+    Clock::time_point now, std::optional<std::chrono::seconds> asked, unsigned most_tries) {
   if (failures_ == 0) first_failure_ = now;
   ++failures_;
   ++failed_tries_;
-  if (failures_ >= options_.max_tries) return std::nullopt;
-  if (asked && *asked > options_.longest_asked_wait) return std::nullopt;
+  if (failures_ >= options_.max_tries || (most_tries > 0 && failures_ >= most_tries)) {
+    return std::nullopt;
+  }
+  // In seconds: a server may ask for more than there are milliseconds.
+  if (asked && asked->count() > options_.longest_asked_wait.count() / 1000) return std::nullopt;
 
   const auto longest = std::min<std::chrono::milliseconds>(
       options_.longest_wait,

@@ -25,12 +25,15 @@ class Retry {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Retry(const RetryOptions& options, std::uint64_t seed) : options_(options), random_(seed) {}
+  Retry(const RetryOptions& options, std::uint64_t seed)
+      : options_(options),
+        random_(static_cast<std::minstd_rand::result_type>(seed * 0x9E3779B97F4A7C15U >> 33U)) {}
 
   // A try failed at `now`. How long to wait before the next; nothing if there shall be none. `asked` is what the
-  // server said in Retry-After.
+  // server said in Retry-After; `most_tries` in a row, if not 0, are worth it where that is fewer than the options allow.
   [[nodiscard]] std::optional<Clock::duration> after_failure(
-      Clock::time_point now, std::optional<std::chrono::seconds> asked = std::nullopt);
+      Clock::time_point now, std::optional<std::chrono::seconds> asked = std::nullopt,
+      unsigned most_tries = 0);
   // Something came: the next failure is the first of its row.
   void progressed() noexcept { failures_ = 0; }
 
@@ -39,8 +42,8 @@ class Retry {
 
  private:
   RetryOptions options_;
-  std::mt19937_64 random_;
-  unsigned failures_ = 0;  // in a row
+  std::minstd_rand random_;  // small: there may be many of these
+  unsigned failures_ = 0;    // in a row
   unsigned failed_tries_ = 0;
   Clock::time_point first_failure_;
 };

@@ -21,6 +21,12 @@ TEST(RetryTest, StopsAfterSoManyTries) {
   EXPECT_FALSE(Retry({.max_tries = 1}, 1).after_failure(kBegin));
 }
 
+TEST(RetryTest, TriesLessWhereItIsNotWorthMore) {
+  Retry retry({.max_tries = 10}, 1);
+  EXPECT_TRUE(retry.after_failure(kBegin, std::nullopt, 2));
+  EXPECT_FALSE(retry.after_failure(kBegin, std::nullopt, 2));
+}
+
 TEST(RetryTest, CountsAnewAfterProgress) {
   Retry retry({.max_tries = 3}, 1);
   for (int i = 0; i < 20; ++i) {
@@ -68,6 +74,7 @@ TEST(RetryTest, ObeysTheServerUpToALimit) {
   EXPECT_GE(*wait, seconds(7));
   EXPECT_LE(*wait, seconds(7) + milliseconds(100));
   EXPECT_FALSE(Retry(options, 1).after_failure(kBegin, seconds(31)));
+  EXPECT_FALSE(Retry(options, 1).after_failure(kBegin, seconds::max()));
 }
 
 TEST(RetryTest, KnowsWhatPasses) {

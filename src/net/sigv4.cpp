@@ -74,7 +74,7 @@ std::string escaped_but(std::string_view text, char kept) {
   return result;
 }
 
-// Lower case, without spaces around it and with one for many inside.
+// Without spaces around it and with one for many inside.
 std::string trimmed(std::string_view value) {
   std::string result;
   for (const char c : value) {

@@ -89,7 +89,7 @@ Result<Url> Url::resolve(std::string_view location) const {
   std::ranges::transform(url.host_, url.host_.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
-  if (url.host_.empty() || !is_ascii(url.host_)) {
+  if (url.host_.empty() || !is_ascii(url.host_) || url.host_.find('%') != std::string::npos) {
     return refuse(ErrorCode::invalid_argument,
                   "the URL's host must be a name in ASCII, or an address");
   }
@@ -140,11 +140,13 @@ std::string Url::shown() const {
   for (std::size_t at = query + 1; at <= target_.size();) {
     const std::size_t end = std::min(target_.find('&', at), target_.size());
     const std::string_view parameter = std::string_view(target_).substr(at, end - at);
+    // A parameter without a name may be a secret by itself, and so may one that ends in '=' as base64 does.
     const std::size_t equals = parameter.find('=');
+    const bool has_value = parameter.find_first_not_of('=', equals) != std::string_view::npos;
     shown += separator;
-    // A parameter without a name may be a secret by itself.
-    shown +=
-        equals == std::string_view::npos ? "…" : std::string(parameter.substr(0, equals)) + "=…";
+    if (equals != std::string_view::npos && has_value)
+      shown.append(parameter.substr(0, equals + 1));
+    shown += "…";
     separator = '&';
     at = end + 1;
   }

@@ -58,8 +58,8 @@ TEST(UrlTest, RefusesWhatIsNoHttpUrl) {
   EXPECT_EQ(text_of("file:///etc/passwd"), "unsupported");
   EXPECT_EQ(text_of("gopher://example.com/"), "unsupported");
   for (const char* text :
-       {"", "example.com/x", "/x", "http://", "http:///x", "http:/x", "http:x", "///x",
-        "http://example.com:0/", "http://example.com:65536/", "http://example.com:x/",
+       {"", "example.com/x", "/x", "http://", "http:///x", "http://%2531/", "http:/x", "http:x",
+        "///x", "http://example.com:0/", "http://example.com:65536/", "http://example.com:x/",
         "http://exa mple.com/", "http://ex\nample.com/", "http://[::1/", "http://[fe80::1%25eth0]/",
         "http://b\xc3\xbc"
         "cher.example/"}) {
@@ -100,6 +100,7 @@ TEST(UrlTest, ShowsNoSecrets) {
   const Url url =
       Url::parse("https://me:secret@a.example/x?X-Amz-Signature=secret&secret&v=secret").value();
   EXPECT_EQ(url.shown(), "https://a.example/x?X-Amz-Signature=…&…&v=…");
+  EXPECT_EQ(Url::parse("http://a.example/?c2VjcmV0==&x=").value().shown(), "http://a.example/?…&…");
   EXPECT_EQ(url.text().find("me:"), std::string::npos);
   const auto bad = Url::parse("https://me:secret@a.example:secret/secret?secret");
   EXPECT_EQ(bad.error().message().find("secret"), std::string::npos) << bad.error().message();

@@ -29,7 +29,8 @@ bool is_gone(int status) noexcept { return status == 403 || status == 404 || sta
 // One request of a fetch.
 class HttpFetch::Attempt final : public net::HttpExchange {
  public:
-  Attempt(HttpFetch& fetch, FetchCrew& crew) : fetch_(fetch), crew_(crew) {}
+  Attempt(HttpFetch& fetch, FetchCrew& crew)
+      : fetch_(fetch), crew_(crew), progress_before_(fetch.progress()) {}
 
   net::HttpRequest request() override {
     net::HttpRequest request{.method = fetch_.method(),
@@ -47,39 +48,40 @@ class HttpFetch::Attempt final : public net::HttpExchange {
       return true;
     }
     if (net::is_passing(status)) return true;
-    if (auto accepted = fetch_.accept(head); !accepted) {
-      failure = std::move(accepted).error();
-    } else {
-      is_accepted = true;
-    }
+    const auto accepted = fetch_.accept(head);
+    is_accepted = accepted.has_value();
+    is_wanted_ = is_accepted && *accepted == Body::wanted;
+    if (!is_accepted) failure = accepted.error();
     return true;
   }
 
   bool on_body(std::span<const std::byte> piece) override {
-    if (!is_accepted) {
+    if (!is_wanted_) {
       skipped_ += piece.size();
       return skipped_ <= kMostSkipped;
     }
-    has_progressed = true;
     if (fetch_.take(piece)) return true;
-    failure = fetch_.error(ErrorCode::network, "the server sent more than was asked for");
+    failure = fetch_.too_much();
     return false;
   }
 
   void on_done(net::HttpOutcome how) noexcept override;
 
   HttpFetch& fetch() const noexcept { return fetch_; }
+  bool has_progressed() const { return fetch_.progress() > progress_before_; }
 
   int status = 0;  // 0: there was no answer
   std::string location;
   bool is_accepted = false;
-  bool has_progressed = false;
   std::optional<Error> failure;  // for good
   net::HttpOutcome outcome;
+  bool is_over = false;  // the crew's: it has seen the outcome
 
  private:
   HttpFetch& fetch_;
   FetchCrew& crew_;
+  const std::uint64_t progress_before_;
+  bool is_wanted_ = false;
   std::size_t skipped_ = 0;
 };
 
@@ -136,16 +138,19 @@ HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
     return end(std::unexpected(*attempt.failure));
   }
   const net::HttpOutcome& outcome = attempt.outcome;
+  // Also if the answer's words broke off.
+  if (net::is_passing(attempt.status)) return try_again(error_of(attempt.status), attempt);
   if (!outcome.result) {
     Error why = outcome.result.error();
     if (!outcome.may_pass) return end(std::unexpected(std::move(why)));
-    return try_again(std::move(why), outcome, attempt.has_progressed);
+    return try_again(std::move(why), attempt);
   }
   if (is_redirect(attempt.status)) return follow(attempt);
-  if (!attempt.is_accepted) return try_again(error_of(attempt.status), outcome, false);
+  if (!attempt.is_accepted) {
+    return try_again(error(ErrorCode::network, "the server's headers are no answer"), attempt);
+  }
   if (!is_complete()) {
-    return try_again(error(ErrorCode::network, "the answer ended too early"), outcome,
-                     attempt.has_progressed);
+    return try_again(error(ErrorCode::network, "the answer ended too early"), attempt);
   }
   if (redirects_ > 0 && is_moved_for_good_) place_->moved_to(url_);
   return end({});
@@ -172,13 +177,13 @@ HttpFetch::Next HttpFetch::follow(const Attempt& attempt) {
   return Clock::now();
 }
 
-HttpFetch::Next HttpFetch::try_again(Error why, const net::HttpOutcome& outcome,
-                                     bool has_progressed) {
-  if (has_progressed) retry_.progressed();
+HttpFetch::Next HttpFetch::try_again(Error why, const Attempt& attempt) {
+  const net::HttpOutcome& outcome = attempt.outcome;
+  if (attempt.has_progressed()) retry_.progressed();
   std::optional<std::chrono::seconds> asked;
   if (outcome.retry_after) asked = std::chrono::seconds(*outcome.retry_after);
   const auto now = Clock::now();
-  const auto wait = retry_.after_failure(now, asked);
+  const auto wait = retry_.after_failure(now, asked, outcome.most_tries);
   if (!wait) {
     std::string detail = why.detail();
     detail.append("; given up after try ").append(std::to_string(retry_.failed_tries()));
@@ -190,13 +195,18 @@ HttpFetch::Next HttpFetch::try_again(Error why, const net::HttpOutcome& outcome,
 
 // --- Many at once
 
+// The attempts that are under way for one call. Whatever happens, it waits for all of them before it ends.
 class FetchCrew {
  public:
   FetchCrew(net::HttpClient& client, std::size_t fetches) : client_(client) {
-    finished_.reserve(fetches);
     under_way_.reserve(fetches);
     later_.reserve(fetches);
+    finished_.reserve(fetches);
+    seen_.reserve(fetches);
   }
+  ~FetchCrew() { cancel_all(); }
+  FetchCrew(const FetchCrew&) = delete;
+  FetchCrew& operator=(const FetchCrew&) = delete;
 
   Result<void> run(std::span<HttpFetch* const> fetches, std::size_t most,
                    const ReadOptions& options);
@@ -214,20 +224,19 @@ class FetchCrew {
     Clock::time_point when;
   };
 
-  void start(HttpFetch& fetch) {
-    auto attempt = std::make_shared<HttpFetch::Attempt>(fetch, *this);
-    under_way_.push_back(attempt);
-    client_.start(std::move(attempt));
-  }
-  // Waits until something finished, or `until`, or the stop. What finished.
-  std::vector<HttpFetch::Attempt*> wait(std::optional<Clock::time_point> until,
-                                        const std::stop_token& stop) QUIRE_EXCLUDES(mutex_);
-  void cancel_all();
+  void start(HttpFetch& fetch);
+  // Waits until something finished, or `until`, or the stop. What finished is in `seen_`.
+  void wait(std::optional<Clock::time_point> until, const std::stop_token& stop) noexcept
+      QUIRE_EXCLUDES(mutex_);
+  void cancel_all() noexcept;
   std::optional<Clock::time_point> next_start() const;
+  void start_what_is_due(std::size_t most);
+  Result<void> give_up(HttpFetch& fetch, const ReadOptions& options) const;
 
   net::HttpClient& client_;
   std::vector<std::shared_ptr<HttpFetch::Attempt>> under_way_;
   std::vector<Later> later_;
+  std::vector<HttpFetch::Attempt*> seen_;
 
   base::Mutex mutex_;
   base::Condition changed_;
@@ -239,8 +248,13 @@ void HttpFetch::Attempt::on_done(net::HttpOutcome how) noexcept {
   crew_.finished(*this);
 }
 
-std::vector<HttpFetch::Attempt*> FetchCrew::wait(std::optional<Clock::time_point> until,
-                                                 const std::stop_token& stop) {
+void FetchCrew::start(HttpFetch& fetch) {
+  auto attempt = std::make_shared<HttpFetch::Attempt>(fetch, *this);
+  client_.start(attempt);
+  under_way_.push_back(std::move(attempt));  // there is room
+}
+
+void FetchCrew::wait(std::optional<Clock::time_point> until, const std::stop_token& stop) noexcept {
   const base::MutexLock lock(mutex_);
   while (finished_.empty() && !stop.stop_requested()) {
     if (!until) {
@@ -249,20 +263,41 @@ std::vector<HttpFetch::Attempt*> FetchCrew::wait(std::optional<Clock::time_point
       break;
     }
   }
-  std::vector<HttpFetch::Attempt*> finished(finished_);
-  finished_.clear();
-  return finished;
+  seen_.clear();
+  seen_.swap(finished_);
+  for (HttpFetch::Attempt* attempt : seen_) attempt->is_over = true;
 }
 
-void FetchCrew::cancel_all() {
-  for (const auto& attempt : under_way_) client_.cancel(attempt);
-  for (std::size_t left = under_way_.size(); left > 0;) left -= wait(std::nullopt, {}).size();
+void FetchCrew::cancel_all() noexcept {
+  const auto is_over = [](const auto& attempt) { return attempt->is_over; };
+  for (const auto& attempt : under_way_) {
+    if (!is_over(attempt)) client_.cancel(*attempt);
+  }
+  while (!std::ranges::all_of(under_way_, is_over)) wait(std::nullopt, {});
   under_way_.clear();
 }
 
 std::optional<Clock::time_point> FetchCrew::next_start() const {
   if (later_.empty()) return std::nullopt;
   return std::ranges::min(later_, {}, &Later::when).when;
+}
+
+void FetchCrew::start_what_is_due(std::size_t most) {
+  const auto now = Clock::now();
+  for (std::size_t i = 0; i < later_.size() && under_way_.size() < most;) {
+    if (later_[i].when > now) {
+      ++i;
+      continue;
+    }
+    HttpFetch& fetch = *later_[i].fetch;
+    later_.erase(later_.begin() + static_cast<std::ptrdiff_t>(i));
+    start(fetch);
+  }
+}
+
+Result<void> FetchCrew::give_up(HttpFetch& fetch, const ReadOptions& options) const {
+  if (options.stop.stop_requested()) return std::unexpected(fetch.error(ErrorCode::cancelled, ""));
+  return std::unexpected(fetch.error(ErrorCode::timeout, "the deadline passed"));
 }
 
 Result<void> FetchCrew::run(std::span<HttpFetch* const> fetches, std::size_t most,
@@ -274,47 +309,27 @@ Result<void> FetchCrew::run(std::span<HttpFetch* const> fetches, std::size_t mos
   std::size_t next = 0;
   std::size_t left = fetches.size();
   while (left > 0) {
-    const auto now = Clock::now();
-    for (std::size_t i = 0; i < later_.size() && under_way_.size() < most;) {
-      if (later_[i].when > now) {
-        ++i;
-        continue;
-      }
-      HttpFetch& fetch = *later_[i].fetch;
-      later_.erase(later_.begin() + static_cast<std::ptrdiff_t>(i));
-      start(fetch);
-    }
-    while (next < fetches.size() && under_way_.size() + later_.size() < most)
+    start_what_is_due(most);
+    while (next < fetches.size() && under_way_.size() + later_.size() < most) {
       start(*fetches[next++]);
-
+    }
     std::optional<Clock::time_point> until = next_start();
     if (options.deadline && (!until || *options.deadline < *until)) until = options.deadline;
-    const auto finished = wait(until, options.stop);
-    for (HttpFetch::Attempt* attempt : finished) {
+    wait(until, options.stop);
+    for (HttpFetch::Attempt* attempt : seen_) {
       HttpFetch& fetch = attempt->fetch();
       const HttpFetch::Next again = fetch.after(*attempt);
       std::erase_if(under_way_, [&](const auto& one) { return one.get() == attempt; });
       if (again) {
         later_.push_back({&fetch, *again});
-        continue;
-      }
-      --left;
-      if (!fetch.result_) {
-        // Those that finished beside it are no longer under way either.
-        for (HttpFetch::Attempt* other : finished) {
-          std::erase_if(under_way_, [&](const auto& one) { return one.get() == other; });
-        }
-        cancel_all();
-        return fetch.result_;
+      } else {
+        --left;
+        if (!fetch.result_) return fetch.result_;
       }
     }
     const bool is_late = options.deadline && Clock::now() >= *options.deadline;
     if (left > 0 && (is_late || options.stop.stop_requested())) {
-      HttpFetch& fetch = under_way_.empty() ? *fetches.front() : under_way_.front()->fetch();
-      cancel_all();
-      return std::unexpected(options.stop.stop_requested()
-                                 ? fetch.error(ErrorCode::cancelled, "")
-                                 : fetch.error(ErrorCode::timeout, "the deadline passed"));
+      return give_up(under_way_.empty() ? *fetches.front() : under_way_.front()->fetch(), options);
     }
   }
   return {};

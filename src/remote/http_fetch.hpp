@@ -61,12 +61,19 @@ class HttpFetch {
   virtual net::HttpMethod method() const { return net::HttpMethod::get; }
   // The headers of the next request; what has come already needs not be asked for again.
   virtual net::HttpHeaders headers() const { return {}; }
+  enum class Body : std::uint8_t { wanted, unwanted };
   // An answer that is neither a redirect nor may pass. An error ends the fetch, and is told.
-  virtual Result<void> accept(const net::HttpHead& head) = 0;
-  // A piece of the body of an accepted answer. False: it is more than can be.
+  virtual Result<Body> accept(const net::HttpHead& head) = 0;
+  // A piece of the body that is wanted. False: it is more than can be.
   virtual bool take(std::span<const std::byte> piece) = 0;
-  // True if all has come.
+  // The error for it.
+  virtual Error too_much() const {
+    return error(ErrorCode::network, "the server sent more than was asked for");
+  }
+  // True if all that is wanted has come.
   virtual bool is_complete() const = 0;
+  // Bytes that have come for good: while there are more and more, tries are not counted.
+  virtual std::uint64_t progress() const { return 0; }
 
   // What is fetched, for messages.
   virtual std::optional<ByteRange> range() const { return std::nullopt; }
@@ -86,7 +93,7 @@ class HttpFetch {
   void begin();
   Next after(const Attempt& attempt);
   Next follow(const Attempt& attempt);
-  Next try_again(Error why, const net::HttpOutcome& outcome, bool has_progressed);
+  Next try_again(Error why, const Attempt& attempt);
   Next end(Result<void> result);
 
   const std::shared_ptr<HttpPlace> place_;

@@ -20,6 +20,9 @@ namespace {
 using source::Buffer;
 using source::MergedRead;
 
+// Of a long read that is cut into several requests.
+constexpr std::uint64_t kLeastRequestBytes = 512;
+
 std::string base64(std::string_view text) {
   std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
@@ -35,7 +38,7 @@ bool has_header(const net::HttpHeaders& headers, std::string_view name) {
 
 net::HttpHeaders headers_of(const net::Url& url, const HttpSourceOptions& options) {
   net::HttpHeaders headers = options.headers;
-  if (!url.user().empty() && !has_header(headers, "Authorization")) {
+  if ((!url.user().empty() || !url.password().empty()) && !has_header(headers, "Authorization")) {
     headers.emplace_back("Authorization", "Basic " + base64(url.user() + ":" + url.password()));
   }
   return headers;
@@ -51,6 +54,12 @@ bool is_header(const std::pair<std::string, std::string>& header) {
          std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
+// Longer is for ever.
+std::chrono::milliseconds at_most_a_year(std::chrono::milliseconds time) {
+  constexpr std::chrono::milliseconds kYear = std::chrono::hours(365 * 24);
+  return std::clamp(time, std::chrono::milliseconds(1), kYear);
+}
+
 net::HttpClientOptions client_options(const HttpSourceOptions& options) {
   return {.allow_private_network = options.allow_private_network,
           .http2 = options.http2,
@@ -58,8 +67,8 @@ net::HttpClientOptions client_options(const HttpSourceOptions& options) {
           .ca_file = options.ca_file,
           .client_certificate = options.client_certificate,
           .client_key = options.client_key,
-          .connect_timeout = options.connect_timeout,
-          .stall_timeout = options.stall_timeout};
+          .connect_timeout = at_most_a_year(options.connect_timeout),
+          .stall_timeout = at_most_a_year(options.stall_timeout)};
 }
 
 // What a source needs to ask again.
@@ -79,7 +88,7 @@ class HttpSource final : public ByteSource {
         kept_range_{kept_offset, kept.size()},
         kept_(std::move(kept)),
         max_gap_(options.max_gap),
-        max_request_bytes_(std::max<std::uint64_t>(options.max_request_bytes, 1)),
+        max_request_bytes_(std::max(options.max_request_bytes, kLeastRequestBytes)),
         max_in_flight_(options.max_in_flight) {}
 
  private:
@@ -184,41 +193,39 @@ class Opening {
   Result<std::shared_ptr<const ByteSource>> run() {
     const std::uint64_t bytes = std::max<std::uint64_t>(options_.open_bytes, 1);
     const auto ask = options_.open_at_end ? OpeningFetch::Ask::back : OpeningFetch::Ask::front;
-    QUIRE_TRY(auto first, fetch(ask, bytes));
+    QUIRE_TRY(OpeningFetch::Answer first, fetch(ask, bytes));
     // An empty object has no byte to send; nor has one that a server thinks to have none.
-    if (first->is_without_such_bytes()) {
+    if (first.is_without_such_bytes) {
       QUIRE_TRY(first, fetch(OpeningFetch::Ask::whole, 0));
-      if (first->is_without_such_bytes()) return refuse("the server has no bytes of it");
+      if (first.is_without_such_bytes) return refuse("the server has no bytes of it");
     }
-    ObjectVersion version = first->version();
-    std::vector<std::byte> kept = first->take_kept();
-    if (first->is_of_unknown_size()) {
-      QUIRE_TRY(const auto head, fetch(OpeningFetch::Ask::head, 0));
-      if (head->version().etag != version.etag ||
-          head->version().last_modified != version.last_modified) {
+    ObjectVersion version = first.version;
+    if (first.is_of_unknown_size) {
+      QUIRE_TRY(const OpeningFetch::Answer head, fetch(OpeningFetch::Ask::head, 0));
+      if (head.version.etag != version.etag ||
+          head.version.last_modified != version.last_modified || head.version.size < version.size) {
         return std::unexpected(Error(ErrorCode::changed, "open").with_path(name()));
       }
-      version.size = head->version().size;
-    } else if (first->is_whole()) {
-      version.size = kept.size();
+      version.size = head.version.size;
+    } else if (first.is_whole) {
+      version.size = first.kept.size();
     }
     const bool is_pinned = version.identity().strength != IdentityStrength::size_only;
-    if (!is_pinned && !options_.allow_unpinned && !first->is_whole()) {
+    if (!is_pinned && !options_.allow_unpinned && !first.is_whole) {
       return refuse(
           "the server tells no version of it (neither ETag nor Last-Modified); allow_unpinned "
           "reads it all the same");
     }
-    return std::make_shared<HttpSource>(connection_, std::move(version), first->kept_offset(),
-                                        Bytes::own(std::move(kept)), options_);
+    return std::make_shared<HttpSource>(connection_, std::move(version), first.kept_offset,
+                                        Bytes::own(std::move(first.kept)), options_);
   }
 
  private:
-  Result<std::unique_ptr<OpeningFetch>> fetch(OpeningFetch::Ask ask, std::uint64_t bytes) {
-    auto fetch = std::make_unique<OpeningFetch>(connection_.place, connection_.retry, ask, bytes,
-                                                options_.max_whole_bytes);
-    HttpFetch* const one = fetch.get();
+  Result<OpeningFetch::Answer> fetch(OpeningFetch::Ask ask, std::uint64_t bytes) {
+    OpeningFetch fetch(connection_.place, connection_.retry, ask, bytes, options_.max_whole_bytes);
+    HttpFetch* const one = &fetch;
     QUIRE_CHECK(run_fetches(*connection_.client, {&one, 1}, 1, options_.opening));
-    return fetch;
+    return std::move(fetch.answer());
   }
   std::string name() const { return connection_.place->given().shown(); }
   std::unexpected<Error> refuse(std::string why) const {
@@ -247,7 +254,8 @@ Result<std::shared_ptr<const ByteSource>> open_http_source(std::string_view text
   remote::Connection connection{
       .client = std::move(client),
       .place = std::make_shared<remote::HttpPlace>(url, remote::headers_of(url, options)),
-      .retry = {.max_tries = options.max_tries, .max_time = options.max_retry_time}};
+      .retry = {.max_tries = options.max_tries,
+                .max_time = remote::at_most_a_year(options.max_retry_time)}};
   return remote::Opening(std::move(connection), options).run();
 }
 

@@ -26,6 +26,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kSize = 200'000;
 
+#ifdef __has_feature
+constexpr bool kHasThreadSanitizer = __has_feature(thread_sanitizer);
+#else
+constexpr bool kHasThreadSanitizer = false;
+#endif
+
 class HttpSourceTest : public testing::Test {
  protected:
   struct Request {
@@ -43,7 +49,7 @@ class HttpSourceTest : public testing::Test {
     return server;
   }
   static HttpSourceOptions options() {
-    return {.allow_private_network = true, .open_bytes = 1, .stall_timeout = milliseconds(300)};
+    return {.allow_private_network = true, .open_bytes = 1, .stall_timeout = seconds(20)};
   }
   // A source whose faults begin behind its opening.
   static Result<std::shared_ptr<const ByteSource>> open(const std::string& query,
@@ -53,9 +59,15 @@ class HttpSourceTest : public testing::Test {
   std::string expected(std::uint64_t offset, std::size_t length) const {
     return model_.substr(offset, length);
   }
+  // For faults that only time tells.
+  static HttpSourceOptions impatient() {
+    auto how = options();
+    how.stall_timeout = milliseconds(500);
+    return how;
+  }
   // What came of a read of 50,000 bytes, by a source whose answers have `fault` from the second on.
-  std::string read_with(const std::string& fault) {
-    auto source = open("skip=1&" + fault);
+  std::string read_with(const std::string& fault, const HttpSourceOptions& how = options()) {
+    auto source = open("skip=1&" + fault, how);
     if (!source) return "open: " + code_of(source);
     const auto result = (*source)->read(1000, 50'000);
     if (result) return result->text() == expected(1000, 50'000) ? "right" : "WRONG BYTES";
@@ -159,6 +171,44 @@ TEST_F(HttpSourceTest, TellsWhyItCannotOpen) {
   EXPECT_NE(error.message().find("/object?"), std::string::npos) << error.message();
 }
 
+TEST_F(HttpSourceTest, TakesNothingOfAnOpeningThatBrokeOff) {
+  auto how = options();
+  how.open_bytes = 1000;
+  for (const std::string broken :
+       {"fault=reset&at=300", "fault=whole-reset&at=0", "fault=whole-reset&at=300"}) {
+    for (const std::uint64_t max_whole : {0U, 1'000'000U}) {
+      how.max_whole_bytes = max_whole;
+      const auto source = open(broken + "&first=1", how);
+      if (!source) {  // a whole that is too much is refused at once
+        EXPECT_EQ(code_of(source), "unsupported") << broken;
+        continue;
+      }
+      EXPECT_EQ((*source)->size(), kSize) << broken;
+      EXPECT_EQ(outcome((*source)->read(0, kSize)), model_) << broken;
+    }
+  }
+}
+
+TEST_F(HttpSourceTest, DoesNotTryForEverToOpenWhatAlwaysBreaks) {
+  auto how = options();
+  how.open_bytes = 1000;
+  how.max_tries = 3;
+  EXPECT_EQ(code_of(open("fault=reset&at=300&key=breaks", how)), "network");
+  EXPECT_EQ(log("breaks").size(), 3U);
+}
+
+TEST_F(HttpSourceTest, RefusesAnObjectWhoseEndNobodyTells) {
+  auto how = options();
+  how.max_whole_bytes = 1'000'000;
+  EXPECT_EQ(code_of(open("fault=endless", how)), "unsupported");
+}
+
+TEST_F(HttpSourceTest, TakesAWeakVersionForTheSameOnceItIsStrong) {
+  const auto source = open("etag=weak&strong_from=2").value();
+  EXPECT_EQ(source->identity().strength, IdentityStrength::compared);
+  EXPECT_EQ(outcome(source->read(5, 5)), expected(5, 5));
+}
+
 // --- Wrong answers
 
 TEST_F(HttpSourceTest, RefusesAnswersThatAreNotWhatWasAskedFor) {
@@ -191,7 +241,9 @@ TEST_F(HttpSourceTest, AsksForTheVersionOnlyWhereServersCanTell) {
 
 TEST_F(HttpSourceTest, GoesOnWhereABodyBrokeOff) {
   for (const std::string fault : {"reset", "truncate", "stall"}) {
-    EXPECT_EQ(read_with("fault=" + fault + "&at=30000&first=1&key=" + fault), "right") << fault;
+    const auto how = fault == "stall" ? impatient() : options();
+    EXPECT_EQ(read_with("fault=" + fault + "&at=30000&first=1&key=" + fault, how), "right")
+        << fault;
     const auto requests = log(fault);
     ASSERT_EQ(requests.size(), 3U) << fault;
     EXPECT_EQ(requests[1].range, "bytes=1000-50999");
@@ -206,7 +258,7 @@ TEST_F(HttpSourceTest, GoesOnWhereABodyBrokeOff) {
 TEST_F(HttpSourceTest, TriesAgainWhatPasses) {
   EXPECT_EQ(read_with("fault=status&code=503&first=2"), "right");
   EXPECT_EQ(read_with("fault=status&code=429&first=1"), "right");
-  EXPECT_EQ(read_with("fault=silent&first=1"), "right");
+  EXPECT_EQ(read_with("fault=silent&first=1", impatient()), "right");
   EXPECT_EQ(read_with("fault=garbage&first=1"), "right");
   EXPECT_EQ(read_with("fault=reset&first=2"), "right");
 }
@@ -230,12 +282,18 @@ TEST_F(HttpSourceTest, DoesNotTryAgainWhatStays) {
   }
 }
 
+TEST_F(HttpSourceTest, ReadsTheWholeObjectAnewWhereAServerGivesItWhole) {
+  const auto source = open("skip=1&fault=whole-reset&at=90000&first=1&key=anew").value();
+  EXPECT_EQ(outcome(source->read(0, kSize)), model_);
+}
+
 TEST_F(HttpSourceTest, ObeysRetryAfter) {
   const auto source = open("skip=1&fault=status&first=1&retry_after=1").value();
   const auto began = Clock::now();
   EXPECT_EQ(outcome(source->read(5, 5)), expected(5, 5));
   EXPECT_GE(Clock::now() - began, seconds(1));
   EXPECT_EQ(read_with("fault=status&first=1&retry_after=3600"), "network");
+  EXPECT_EQ(read_with("fault=status&first=1&retry_after=9223372036854775807"), "network");
 }
 
 // --- Time
@@ -268,7 +326,6 @@ TEST_F(HttpSourceTest, SaysWhenNobodyListens) {
   auto how = options();
   how.max_tries = 2;
   EXPECT_EQ(code_of(open_http_source("http://127.0.0.1:1/x", how)), "network");
-  EXPECT_EQ(code_of(open_http_source("http://no-such-host.invalid/x", how)), "network");
 }
 
 // --- Redirects
@@ -341,6 +398,31 @@ TEST_F(HttpSourceTest, RefusesHeadersThatBeginOthers) {
     how.headers = {header};
     EXPECT_EQ(code_of(open("", how)), "invalid_argument") << header.first;
   }
+}
+
+// --- Processes
+
+// The child has connections of its own, and the parent's stay as they are.
+TEST_F(HttpSourceTest, AChildOfForkReadsOnAndSoDoesItsParent) {
+  if (kHasThreadSanitizer) GTEST_SKIP() << "ThreadSanitizer allows no threads behind a fork";
+  const auto source = open("key=fork").value();
+  ASSERT_TRUE(source->read(5, 5));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto read = source->read(100, 100, {.deadline = Clock::now() + seconds(20)});
+    const auto other = open("key=forked");
+    const bool is_right =
+        read && read->text() == expected(100, 100) && other && (*other)->read(7, 7);
+    ::_exit(is_right ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(outcome(source->read(200, 100)), expected(200, 100));
+  const auto requests = log("fork");
+  ASSERT_EQ(requests.size(), 4U);
+  EXPECT_EQ(requests[3].connection, requests[0].connection);
+  EXPECT_NE(requests[2].connection, requests[0].connection);
 }
 
 // --- The policy

@@ -8,6 +8,11 @@ std::string text_of(const net::HttpHead& head, std::string_view name) {
   return std::string(head.find(name).value_or(""));
 }
 
+std::string_view without_weakness(std::string_view etag) {
+  if (etag.starts_with("W/")) etag.remove_prefix(2);
+  return etag;
+}
+
 }  // namespace
 
 ObjectVersion ObjectVersion::of(const net::HttpHead& head, std::uint64_t size) {
@@ -22,8 +27,12 @@ SourceIdentity ObjectVersion::identity() const {
   return {IdentityStrength::compared, mark + " " + std::to_string(size)};
 }
 
+// A server may call a version weak for its first second, and strong then.
 bool ObjectVersion::is_of(const net::HttpHead& head) const {
-  if (!etag.empty()) return head.find("ETag") == etag;
+  if (is_strong()) return head.find("ETag") == etag;
+  if (!etag.empty()) {
+    return without_weakness(head.find("ETag").value_or("")) == without_weakness(etag);
+  }
   return last_modified.empty() || head.find("Last-Modified") == last_modified;
 }
 

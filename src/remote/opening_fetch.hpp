@@ -25,37 +25,35 @@ class OpeningFetch final : public HttpFetch {
                std::uint64_t bytes, std::uint64_t max_whole)
       : HttpFetch(std::move(place), retry), ask_(ask), bytes_(bytes), max_whole_(max_whole) {}
 
-  // What came, once it is done:
-  bool is_without_such_bytes() const noexcept { return is_without_such_bytes_; }  // 416
-  bool is_of_unknown_size() const noexcept {
-    return is_of_unknown_size_;
-  }  // a range of nobody knows what
-  bool is_whole() const noexcept { return is_whole_; }  // the server gave no range
-  const ObjectVersion& version() const noexcept { return version_; }
-  std::uint64_t kept_offset() const noexcept { return kept_offset_; }
-  std::vector<std::byte> take_kept() noexcept { return std::move(kept_); }
+  // What came.
+  struct Answer {
+    bool is_without_such_bytes = false;  // 416
+    bool is_of_unknown_size = false;     // a range of nobody knows what
+    bool is_whole = false;               // the server gave no range
+    ObjectVersion version = {};
+    std::uint64_t kept_offset = 0;
+    std::optional<std::uint64_t> expected = {};  // bytes of the body; unknown if chunked
+    std::vector<std::byte> kept = {};
+  };
+  // Once it is done.
+  Answer& answer() noexcept { return answer_; }
 
  private:
   net::HttpMethod method() const override {
     return ask_ == Ask::head ? net::HttpMethod::head : net::HttpMethod::get;
   }
   net::HttpHeaders headers() const override;
-  Result<void> accept(const net::HttpHead& head) override;
-  Result<void> accept_part(const net::HttpHead& head);
-  Result<void> accept_whole(const net::HttpHead& head);
+  Result<Body> accept(const net::HttpHead& head) override;
+  Result<Body> accept_part(const net::HttpHead& head);
+  Result<Body> accept_whole(const net::HttpHead& head);
   bool take(std::span<const std::byte> piece) override;
+  Error too_much() const override;
   bool is_complete() const override;
 
   const Ask ask_;
   const std::uint64_t bytes_;
   const std::uint64_t max_whole_;
-  bool is_without_such_bytes_ = false;
-  bool is_of_unknown_size_ = false;
-  bool is_whole_ = false;
-  ObjectVersion version_;
-  std::uint64_t kept_offset_ = 0;
-  std::optional<std::uint64_t> expected_;  // bytes of the body; unknown if chunked
-  std::vector<std::byte> kept_;
+  Answer answer_;  // of the last attempt
 };
 
 }  // namespace quire::remote

@@ -29,7 +29,7 @@ Error RangeFetch::changed() const {
                                        std::to_string(version_.size) + " bytes");
 }
 
-Result<void> RangeFetch::accept(const net::HttpHead& head) {
+Result<HttpFetch::Body> RangeFetch::accept(const net::HttpHead& head) {
   switch (head.status) {
     case 206:
       return accept_part(head);
@@ -43,7 +43,7 @@ Result<void> RangeFetch::accept(const net::HttpHead& head) {
   }
 }
 
-Result<void> RangeFetch::accept_part(const net::HttpHead& head) {
+Result<HttpFetch::Body> RangeFetch::accept_part(const net::HttpHead& head) {
   if (!version_.is_of(head)) return std::unexpected(changed());
   const auto sent = net::ContentRange::parse(head.find("Content-Range").value_or(""));
   if (!sent || !sent->range) {
@@ -60,20 +60,21 @@ Result<void> RangeFetch::accept_part(const net::HttpHead& head) {
   if (!is_plain(head)) {
     return std::unexpected(error(ErrorCode::network, "the server sends them encoded, unasked"));
   }
-  return {};
+  return Body::wanted;
 }
 
 // Servers may give all where all is asked for.
-Result<void> RangeFetch::accept_whole(const net::HttpHead& head) {
+Result<HttpFetch::Body> RangeFetch::accept_whole(const net::HttpHead& head) {
   if (!version_.is_of(head)) return std::unexpected(changed());
   if (const auto length = head.content_length(); length && *length != version_.size) {
     return std::unexpected(changed());
   }
-  if (got_ > 0 || offset_ > 0 || out_.size() != version_.size || !is_plain(head)) {
+  if (offset_ > 0 || out_.size() != version_.size || !is_plain(head)) {
     return std::unexpected(
         error(ErrorCode::unsupported, "the server sends the whole object instead of the range"));
   }
-  return {};
+  got_ = 0;
+  return Body::wanted;
 }
 
 bool RangeFetch::take(std::span<const std::byte> piece) {

@@ -20,9 +20,10 @@ class RangeFetch final : public HttpFetch {
  private:
   std::optional<ByteRange> range() const override { return ByteRange{offset_, out_.size()}; }
   net::HttpHeaders headers() const override;
-  Result<void> accept(const net::HttpHead& head) override;
-  Result<void> accept_part(const net::HttpHead& head);
-  Result<void> accept_whole(const net::HttpHead& head);
+  std::uint64_t progress() const override { return got_; }
+  Result<Body> accept(const net::HttpHead& head) override;
+  Result<Body> accept_part(const net::HttpHead& head);
+  Result<Body> accept_whole(const net::HttpHead& head);
   bool take(std::span<const std::byte> piece) override;
   bool is_complete() const override { return got_ == out_.size(); }
 

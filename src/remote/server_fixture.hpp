@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,8 +15,10 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -51,10 +52,9 @@ class ServerFolder {
   std::filesystem::path path_;
 };
 
-// A child that is killed with its object.
+// A program that is killed with its object, and with this process.
 class Child {
  public:
-  // Its standard output is read from `output()`.
   explicit Child(const std::vector<std::string>& command) {
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
@@ -62,32 +62,40 @@ class Child {
     words.reserve(command.size() + 1);
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
-    EXPECT_EQ(::posix_spawnp(&process_, words[0], &actions, nullptr, words.data(), environ), 0)
-        << command[0];
-    posix_spawn_file_actions_destroy(&actions);
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::dup2(pipe[1], STDOUT_FILENO);
+      ::execvp(words[0], words.data());
+      ::_exit(127);
+    }
+    EXPECT_GT(process_, 0);
     ::close(pipe[1]);
     output_ = pipe[0];
   }
   ~Child() {
-    ::kill(process_, SIGTERM);
-    ::waitpid(process_, nullptr, 0);
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
     ::close(output_);
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // Its first line.
+  // The first line of its standard output; what there is, if it ends before.
   std::string line() const {
     std::string line;
     for (char c = 0; ::read(output_, &c, 1) == 1 && c != '\n';) line += c;
     return line;
   }
+  bool has_ended() {
+    if (process_ > 0 && ::waitpid(process_, nullptr, WNOHANG) == process_) process_ = -1;
+    return process_ < 0;
+  }
 
  private:
-  pid_t process_ = 0;
+  pid_t process_ = -1;
   int output_ = -1;
 };
 
@@ -97,7 +105,10 @@ inline std::string base_url(int port) { return "http://127.0.0.1:" + std::to_str
 class FaultServer {
  public:
   FaultServer()
-      : child_({"python3", QUIRE_FAULT_SERVER, folder_.root()}), port_(std::stoi(child_.line())) {}
+      : child_({"python3", QUIRE_FAULT_SERVER, folder_.root()}),
+        port_(std::atoi(child_.line().c_str())) {
+    EXPECT_GT(port_, 0) << "the server does not start";
+  }
 
   void put(const std::string& name, std::string_view bytes) const { folder_.put(name, bytes); }
   std::string url(const std::string& name, const std::string& query = "") const {
@@ -114,11 +125,18 @@ class FaultServer {
 // nginx, with its defaults for files.
 class Nginx {
  public:
-  Nginx() : port_(free_port()), child_(command()) {
-    for (int i = 0; i < 500 && !answers(); ++i) {
+  // Another program may take the port that was free a moment ago: then nginx ends, and the next is tried.
+  Nginx() {
+    for (int tries = 0; tries < 5 && child_ == nullptr; ++tries) {
+      port_ = free_port();
+      child_ = std::make_unique<Child>(command());
+      for (int i = 0; i < 500 && !child_->has_ended() && !answers(); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (child_->has_ended()) child_.reset();
     }
-    EXPECT_TRUE(answers()) << "nginx does not start";
+    EXPECT_TRUE(child_ != nullptr && answers()) << "nginx does not start";
   }
 
   const ServerFolder& folder() const noexcept { return folder_; }
@@ -164,8 +182,8 @@ class Nginx {
   }
 
   const ServerFolder folder_;
-  const int port_;
-  const Child child_;
+  int port_ = 0;
+  std::unique_ptr<Child> child_;
 };
 
 }  // namespace quire::remote
