@@ -54,8 +54,11 @@ Outcome<Wanted> parse_range(std::string_view text) {
   };
   const std::size_t dash = text.find('-');
   if (dash == std::string_view::npos || text.size() == 1) return wrong();
-  if (dash > 0 && !(wanted.first = number_of(text.substr(0, dash)))) return wrong();
-  if (dash + 1 < text.size() && !(wanted.last = number_of(text.substr(dash + 1)))) return wrong();
+  const std::string_view first = text.substr(0, dash);
+  const std::string_view last = text.substr(dash + 1);
+  wanted.first = number_of(first);
+  wanted.last = number_of(last);
+  if ((!first.empty() && !wanted.first) || (!last.empty() && !wanted.last)) return wrong();
   if (wanted.first && wanted.last && (*wanted.last < *wanted.first || *wanted.last == UINT64_MAX)) {
     return wrong();
   }

@@ -112,7 +112,9 @@ void HttpTransfer::set_up(const HttpRequest& request) {
   append(headers_, "Expect:");
   append(headers_, "Content-Type:");
   for (const auto& [name, value] : request.headers) {
-    append(headers_, value.empty() ? name + ";" : name + ": " + value);
+    std::string line = name;
+    line.append(value.empty() ? ";" : ": ").append(value);
+    append(headers_, line);
   }
   set(easy, CURLOPT_HTTPHEADER, headers_.get());
 }

@@ -56,6 +56,7 @@ class HttpTransfer {
   // Sets `easy`, which is fresh or reset, up for what the exchange asks for.
   HttpTransfer(std::shared_ptr<HttpExchange> exchange, CurlEasy easy,
                const TransferSettings& settings);
+  ~HttpTransfer() = default;
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
 
