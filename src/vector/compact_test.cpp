@@ -199,6 +199,31 @@ TEST_F(Compaction, LosesNothingThatIsWrittenMeanwhile) {
   EXPECT_EQ(contents_of(*store_), model_);
 }
 
+// Nothing but puts, of which the last are there for the copy for which writers wait: no other sync keeps those rows.
+TEST_F(Compaction, KeepsWhatIsPutUnderTheLastCopy) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  std::uint64_t copies = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool copies_rows =
+        call.path == file("gen-2.rows") && std::string(call.operation) == "write";
+    if (copies_rows && call.range.offset >= kHeaderBytes && copies < 3) {
+      ++copies;
+      put(200 + copies, 700 + copies);
+    }
+    return os::SimulatedOutcome{};
+  });
+  const auto compacted = store_->compact();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(compacted));
+  EXPECT_EQ(copies, 3U);
+  EXPECT_EQ(compacted->rows, 53U);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 // A compaction that a writer overtakes at calls of its own: those on files of the next generation.
 class OvertakenCompaction : public Compaction {
  protected:
