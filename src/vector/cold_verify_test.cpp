@@ -181,6 +181,20 @@ TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce
   EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
 }
 
+TEST_F(ColdVerify, ADeviceThatGivesUpWaitingIsAsOneThatFails) {
+  fill();
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool hit = std::string(call.operation) == "read" && call.path == file("gen-1.slots") &&
+                     call.range.overlaps({4096, 512});
+    return os::SimulatedOutcome{.fail_with = hit ? ETIMEDOUT : 0};
+  });
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 1U);
+  EXPECT_EQ(report->damaged[0].range, (ByteRange{4096, 512}));
+}
+
 TEST(ColdVerifyOfRealFiles, FindsAFlippedByteAndNothingElse) {
   std::string home = std::filesystem::temp_directory_path() / "quire-XXXXXX";
   ASSERT_NE(::mkdtemp(home.data()), nullptr);
