@@ -181,6 +181,27 @@ TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce
   EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
 }
 
+// Which may take long, for a large file: writers do not wait for it.
+TEST_F(ColdVerify, GivesUpWhatIsCachedOfALargeFileOnceAndBeforeAllElse) {
+  create(Durability::power_loss, {.direct_batch_bytes = 1});
+  ASSERT_TRUE(put_many(0, 20));
+  for (const char* name : {"gen-1.rows", "gen-1.slots"}) {
+    int advised = 0;
+    bool has_read = false;
+    disk_->set_hook([&](const os::SimulatedCall& call) {
+      has_read |= std::string(call.operation) == "read";
+      if (call.path == file(name) && std::string(call.operation) == "advise") {
+        ++advised;
+        EXPECT_FALSE(has_read);
+      }
+      return os::SimulatedOutcome{};
+    });
+    EXPECT_TRUE(store_->verify({}, kCold)->ok());
+    disk_->set_hook({});
+    EXPECT_EQ(advised, 1) << name;
+  }
+}
+
 TEST_F(ColdVerify, ADeviceThatGivesUpWaitingIsAsOneThatFails) {
   fill();
   disk_->set_hook([&](const os::SimulatedCall& call) {
