@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "vector/format.hpp"
+#include "vector/readable_file.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -141,7 +143,7 @@ TEST_F(ColdVerify, ARowThatTheDiskCannotReadIsDamageOfThatRow) {
 
 TEST_F(ColdVerify, SectorsThatCannotBeReadAreListedAndTheRestIsCompared) {
   const std::vector<std::pair<std::string, ByteRange>> places{
-      {"MANIFEST", {0, 512}},       {"gen-1.rows", {0, 1024}}, {"gen-1.slots", {512, 512}},
+      {"MANIFEST", {0, 256}},       {"gen-1.rows", {0, 1024}}, {"gen-1.slots", {512, 512}},
       {"gen-1.slots", {4096, 512}}, {"log-2.wal", {0, 512}},   {"log-2.wal", {4096, 512}},
       {"log-2.wal", {8192, 1024}},  // space taken ahead
   };
@@ -179,6 +181,23 @@ TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce
   ASSERT_EQ(report->damaged.size(), 2U);
   EXPECT_EQ(report->damaged[0].range, (ByteRange{4096 + 19 * 48, 48}));
   EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
+}
+
+TEST_F(ColdVerify, AListOfUnreadableSectorsHasAnEnd) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 300'000));  // 28,000 sectors of entries
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails =
+        std::string(call.operation) == "read" && call.path == file("gen-1.slots") &&
+        call.range.end() > kHeaderBytes &&
+        (call.range.length > kSectorBytes || call.range.offset / kSectorBytes % 2 == 0);
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  const auto report = store_->verify();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->damaged.size(), 10'000U);
 }
 
 // Which may take long, for a large file: writers do not wait for it.

@@ -17,8 +17,6 @@ namespace quire::vector {
 namespace {
 
 constexpr std::uint64_t kProgressRows = 65'536;
-// A report longer than this helps nobody, and would take memory without bounds.
-constexpr std::size_t kMostDamages = 10'000;
 
 bool is_damage(const Error& error) {
   return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::truncated ||
