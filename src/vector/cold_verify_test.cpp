@@ -183,6 +183,43 @@ TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce
   EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
 }
 
+// A log that names rows reads them too, also where their file's header cannot be had.
+TEST_F(ColdVerify, AnUnreadableHeaderOfTheRowsDoesNotHideTheRest) {
+  create(Durability::power_loss, {.direct_batch_bytes = 1});
+  ASSERT_TRUE(put_many(0, 20));
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails = std::string(call.operation) == "read" && call.path == file("gen-1.rows") &&
+                       call.range.overlaps({0, kSectorBytes + kHeaderBytes});
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  for (const VerifyOptions& options : {VerifyOptions{}, kCold}) {
+    const auto report = store_->verify({}, options);
+    ASSERT_TRUE(succeeded(report));
+    EXPECT_EQ(report->rows, 20U);
+    const auto is_listed = [&](const Damage& damage) {
+      return damage.file == file("gen-1.rows") && damage.range.contains({0, kHeaderBytes}) &&
+             damage.what == "the device cannot read it";
+    };
+    EXPECT_EQ(std::ranges::count_if(report->damaged, is_listed), 1);
+  }
+  disk_->set_hook({});
+}
+
+TEST_F(ColdVerify, AFileThatCannotBeOpenedDoesNotHideTheRest) {
+  fill();
+  rot("gen-1.rows", 4096 + 7 * kDimension + 3);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails = std::string(call.operation) == "open" && call.path == file("gen-1.slots");
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 2U);
+  EXPECT_EQ(report->damaged[0].file, file("gen-1.slots"));
+  EXPECT_EQ(report->damaged[1].id, 7U);
+}
+
 TEST_F(ColdVerify, AListOfUnreadableSectorsHasAnEnd) {
   create(Durability::process_crash);
   ASSERT_TRUE(put_many(0, 300'000));  // 28,000 sectors of entries

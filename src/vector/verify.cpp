@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/checksum.hpp"
@@ -23,9 +24,15 @@ bool is_damage(const Error& error) {
          error.code() == ErrorCode::not_found || error.code() == ErrorCode::format_version;
 }
 
-// Notes an error that is damage; hands every other back.
+// True if the device failed when a file was opened or read.
+bool is_of_device(const Error& error) {
+  const std::string_view operation = error.operation();
+  return error.code() == ErrorCode::io && (operation == "open" || operation == "read");
+}
+
+// Notes an error that is damage, or a file that the device does not give; hands every other back.
 Result<void> note(VerifyReport& report, const Error& error) {
-  if (!is_damage(error)) return std::unexpected(error);
+  if (!is_damage(error) && !is_of_device(error)) return std::unexpected(error);
   report.damaged.push_back({.file = error.path(),
                             .range = error.range(),
                             .what = error.detail().empty() ? error.message() : error.detail(),
@@ -141,7 +148,7 @@ Result<void> StoreCore::verify_logs(ReadableFileSystem& files, VerifyReport& rep
   auto logs = open_logs(files, directory_, manifest_);
   if (!logs) return note(report, logs.error());
   // What is wrong with the file itself was noted before.
-  const auto rows = RowFile::open(files, directory_, manifest_, os::OpenMode::read);
+  const auto rows = RowFile::open_unchecked(files, directory_, manifest_);
   auto outcome = replay_logs(*std::move(logs), manifest_, rows ? **rows : *rows_,
                              [](const ReplayedBatch&) { return Result<void>(); });
   if (!outcome) return note(report, outcome.error());
@@ -168,7 +175,7 @@ Result<void> StoreCore::verify_logs_of_reader(ReadableFileSystem& files, VerifyR
     if (lsn_ < manifest->checkpoint_lsn) return {};
     const auto check = [&]() QUIRE_REQUIRES(write_mutex_) -> Result<void> {
       QUIRE_TRY(LogSet logs, open_logs(files, directory_, *manifest));
-      const auto rows = RowFile::open(files, directory_, *manifest, os::OpenMode::read);
+      const auto rows = RowFile::open_unchecked(files, directory_, *manifest);
       QUIRE_CHECK(replay_logs(std::move(logs), *manifest, rows ? **rows : *rows_,
                               [&](const ReplayedBatch& batch)
                                   QUIRE_REQUIRES(write_mutex_) -> Result<void> {
