@@ -100,6 +100,21 @@ class DamageTest(QuireTest):
         self.assert_refused("killed", log, HEADER + 60)  # in the first of many records
         self.assertGreaterEqual(self.json("info", "killed")["rows"], 20)
 
+    def test_what_the_device_cannot_read(self):
+        """A file whose first byte cannot be read: that of a process's memory."""
+        self.run_quire("remove", "s", 49)
+        for name in ["gen-1.rows", "gen-1.slots", next(self.path("s").glob("log-*.wal")).name]:
+            with self.subTest(name=name):
+                self.path(f"s/{name}").rename(self.path("aside"))
+                self.path(f"s/{name}").symlink_to("/proc/self/mem")
+                damaged = self.assert_found("s", name)
+                self.assertEqual([d["what"] for d in damaged], ["the device cannot read it"])
+                self.assertEqual(damaged[0]["offset"], 0)
+                self.fails("get", "s", 1, status=1, says=name)
+                self.path(f"s/{name}").unlink()
+                self.path("aside").rename(self.path(f"s/{name}"))
+        self.run_quire("verify", "s")
+
 
 class FutureVersionTest(QuireTest):
     def test_a_newer_store_is_left_alone(self):

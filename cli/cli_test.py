@@ -145,6 +145,12 @@ class RoundTripTest(QuireTest):
     def test_raw(self):
         self.assert_round_trip("a.raw", bytes(range(60)), "--dim", 4, "--type", "u8")
 
+    def test_raw_into_a_store_that_cannot_be_opened(self):
+        self.write("rows.raw", bytes(60))
+        self.run_quire("create", "s", "--dim", 4, "--type", "u8")
+        self.path("s/MANIFEST").write_bytes(b"no manifest")
+        self.fails("import", "s", "rows.raw", status=3, says="MANIFEST")
+
     def test_raw_into_a_store_that_knows_its_dimension(self):
         self.run_quire("create", "s", "--dim", 4, "--type", "u8")
         self.assert_round_trip("a.raw", bytes(range(60)))

@@ -54,12 +54,13 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments, const Settings& 
   if (format == VectorFormat::raw && !options.element_type) options.element_type = arguments.type;
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
     // A raw file says nothing of itself; a store that is there says it for the file.
-    const auto store = VectorStore::open_read_only(arguments.directory, opening_options(settings));
-    if (!store) {
+    auto opened = VectorStore::open_read_only(arguments.directory, opening_options(settings));
+    if (!opened && opened.error().code() == ErrorCode::not_found) {
       return fail(kWrongUsage, "import: a raw file says nothing of itself: give --dim and --type");
     }
-    if (!options.dimension) options.dimension = store->dimension();
-    if (!options.element_type) options.element_type = store->element_type();
+    QUIRE_TRY(const VectorStore store, from_store(std::move(opened)));
+    if (!options.dimension) options.dimension = store.dimension();
+    if (!options.element_type) options.element_type = store.element_type();
   }
   QUIRE_TRY(VectorFileReader reader, VectorFileReader::open(arguments.file, options));
   if (reader.rows() > 0 &&

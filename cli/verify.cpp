@@ -44,11 +44,23 @@ Findings of_snapshot(const std::string& file, const SnapshotVerifyReport& report
   return findings;
 }
 
+// True if a device that cannot read a file stopped the opening: such places are listed as others are.
+bool is_unreadable(const Error& error) {
+  return error.code() == ErrorCode::io && !error.path().empty();
+}
+
+Damage place_of(const Error& error) {
+  Damage place = store_refusal(error);
+  if (is_unreadable(error) && error.detail().empty()) place.what = "the device cannot read it";
+  return place;
+}
+
 Outcome<Findings> verify_store(const std::string& directory, bool cold, const Settings& settings) {
   auto store = VectorStore::open_read_only(directory, opening_options(settings));
   if (!store) {
-    if (!is_damage(store.error())) return std::unexpected(Failure(store.error()));
-    return of_store({.rows = 0, .damaged = {store_refusal(store.error())}});
+    const Error& error = store.error();
+    if (!is_damage(error) && !is_unreadable(error)) return std::unexpected(Failure(error));
+    return of_store({.rows = 0, .damaged = {place_of(error)}});
   }
   Progress progress("verifying", "row");
   QUIRE_TRY(

@@ -171,9 +171,10 @@ class QUIRE_EXPORT VectorStore {
   [[nodiscard]] Result<void> close();
 
   // Reads every file of the store and compares every checksum; writers wait while headers and logs
-  // are read. What it found is in the report, and so is every part of a file that the device cannot read. Errors: io
-  // and the like where a file could not be looked at, as when it cannot be opened. Of a store that was opened read-only,
-  // the logs were compared when it was opened, and are not read again.
+  // are read. What it found is in the report, and so is every part of a file that the device cannot read, and a file that
+  // it cannot open; of a log, what comes before such a part is compared. Errors: permission and the like where the system
+  // refuses a file. Of a store that was opened read-only, the logs were compared when it was opened, and are not read
+  // again.
   // With `cold`, all of it is read past the page cache, the logs of a read-only store too. Each file is synced before that,
   // also by a read-only store, which changes nothing in them; no checkpoint is made. A read-only store that had to take
   // rows from its logs compares those there. Errors: also unsupported (the file system cannot read past its cache;

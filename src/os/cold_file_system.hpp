@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
+#include "base/mutex.hpp"
 #include "os/file_system.hpp"
 #include "os/read_only_file_system.hpp"
 
@@ -15,13 +17,20 @@ namespace quire::os {
 [[nodiscard]] Result<std::unique_ptr<File>> open_cold(FileSystem& file_system,
                                                       const std::string& path);
 
-// Another file system's files, each of which is opened by open_cold. Thread-safe.
+// Another file system's files, opened as by open_cold. What is cached of a file is given up once, when it is first
+// opened: what is in the cache later came from the device, or is yet to be synced. Thread-safe.
 class ColdFileSystem final : public ReadOnlyFileSystem {
  public:
   using ReadOnlyFileSystem::ReadOnlyFileSystem;
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                      std::uint32_t permissions) override;
+
+ private:
+  bool is_first_opening(const FileId& file);
+
+  base::Mutex mutex_;
+  std::set<FileId> opened_ QUIRE_GUARDED_BY(mutex_);
 };
 
 }  // namespace quire::os

@@ -56,4 +56,11 @@ Error errno_error(const char* operation, int errno_value, std::string path, Byte
   return errno_error(operation, errno_value, std::move(path)).with_range(range);
 }
 
+Error read_error(int errno_value, std::string path, ByteRange range) {
+  if (errno_value != ETIMEDOUT) {
+    return errno_error("read", errno_value, std::move(path), range);
+  }
+  return Error(ErrorCode::io, "read", errno_value).with_path(std::move(path)).with_range(range);
+}
+
 }  // namespace quire::os

@@ -14,5 +14,7 @@ namespace quire::os {
 [[nodiscard]] Error errno_error(const char* operation, int errno_value, std::string path);
 [[nodiscard]] Error errno_error(const char* operation, int errno_value, std::string path,
                                 ByteRange range);
+// The same for a read of a file: a device that gives up waiting has failed, whatever its driver calls that (ETIMEDOUT).
+[[nodiscard]] Error read_error(int errno_value, std::string path, ByteRange range);
 
 }  // namespace quire::os

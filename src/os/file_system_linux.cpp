@@ -305,7 +305,7 @@ class LinuxFile final : public File {
     const std::size_t length = std::min(out.size(), kMaxTransfer);
     const ssize_t got = retry_interrupted(
         [&] { return ::pread(descriptor_, out.data(), length, static_cast<off_t>(offset)); });
-    if (got < 0) return failed("read", {offset, out.size()});
+    if (got < 0) return std::unexpected(read_error(errno, path(), {offset, out.size()}));
     return static_cast<std::size_t>(got);
   }
 

@@ -33,11 +33,15 @@ class SimulatedFile final : public File {
   SimulatedFile& operator=(const SimulatedFile&) = delete;
 
   Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> out) override {
-    QUIRE_CHECK(enter("read", {offset, out.size()}));
+    const ByteRange range{offset, out.size()};
+    const SimulatedOutcome outcome = state_->enter("read", path(), range);
+    if (outcome.fail_with != 0) {
+      return std::unexpected(read_error(outcome.fail_with, path(), range));
+    }
     if (mode_ == OpenMode::read_direct) return read_image(offset, out);
     const ssize_t got =
         ::pread(inode_->descriptor, out.data(), out.size(), static_cast<off_t>(offset));
-    if (got < 0) return simulated_failure("read", errno, path(), {offset, out.size()});
+    if (got < 0) return std::unexpected(read_error(errno, path(), range));
     return static_cast<std::size_t>(got);
   }
 

@@ -222,6 +222,19 @@ TEST_F(PowerCut, WhatAFailedSyncDidNotWriteIsCleanUntilItIsWrittenAgain) {
   EXPECT_EQ(durable[3 * 4096], std::byte{3});
 }
 
+TEST_F(PowerCut, ADeviceThatGivesUpWaitingForAReadHasFailed) {
+  auto file = create("/a");
+  ASSERT_TRUE(file->write_all(0, filled(10, 1)));
+  disk_.set_hook([](const SimulatedCall&) { return SimulatedOutcome{.fail_with = ETIMEDOUT}; });
+  std::vector<std::byte> bytes(10);
+  const auto read = file->read_exactly(0, bytes);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), ErrorCode::io);
+  EXPECT_EQ(read.error().system_code(), ETIMEDOUT);
+  EXPECT_EQ(read.error().path(), "/a");
+  EXPECT_EQ(read.error().range(), (ByteRange{0, 10}));
+}
+
 TEST_F(PowerCut, AHookMayCount) {
   auto file = create("/a");
   disk_.set_hook([left = 2](const SimulatedCall&) mutable {

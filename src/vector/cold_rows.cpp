@@ -5,7 +5,6 @@
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
-#include "os/cold_file_system.hpp"
 
 namespace quire::vector {
 
@@ -15,10 +14,10 @@ constexpr std::uint64_t kWindow = std::uint64_t{1} << 20;
 
 }  // namespace
 
-Result<ColdRows> ColdRows::open(os::FileSystem& file_system, const std::string& directory,
+Result<ColdRows> ColdRows::open(os::ColdFileSystem& cold, const std::string& directory,
                                 const Manifest& manifest) {
-  QUIRE_TRY(auto file,
-            os::open_cold(file_system, os::join_path(directory, rows_name(manifest.generation))));
+  QUIRE_TRY(auto file, cold.open(os::join_path(directory, rows_name(manifest.generation)),
+                                 os::OpenMode::read, 0));
   QUIRE_TRY(const os::FileInfo info, file->info());
   const std::uint64_t stride = manifest.identity.stride();
   const std::uint64_t rows = (std::max(info.size, kHeaderBytes) - kHeaderBytes) / stride;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "os/cold_file_system.hpp"
 #include "os/file_system.hpp"
 #include "vector/format.hpp"
 
@@ -17,8 +18,7 @@ namespace quire::vector {
 class ColdRows {
  public:
   // Syncs the rows file first, so what was written to it before is there.
-  [[nodiscard]] static Result<ColdRows> open(os::FileSystem& file_system,
-                                             const std::string& directory,
+  [[nodiscard]] static Result<ColdRows> open(os::ColdFileSystem& cold, const std::string& directory,
                                              const Manifest& manifest);
 
   // The row's checksum. Errors: truncated, io: the row cannot be read.

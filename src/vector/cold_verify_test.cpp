@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "vector/format.hpp"
+#include "vector/readable_file.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -141,7 +143,7 @@ TEST_F(ColdVerify, ARowThatTheDiskCannotReadIsDamageOfThatRow) {
 
 TEST_F(ColdVerify, SectorsThatCannotBeReadAreListedAndTheRestIsCompared) {
   const std::vector<std::pair<std::string, ByteRange>> places{
-      {"MANIFEST", {0, 512}},       {"gen-1.rows", {0, 1024}}, {"gen-1.slots", {512, 512}},
+      {"MANIFEST", {0, 256}},       {"gen-1.rows", {0, 1024}}, {"gen-1.slots", {512, 512}},
       {"gen-1.slots", {4096, 512}}, {"log-2.wal", {0, 512}},   {"log-2.wal", {4096, 512}},
       {"log-2.wal", {8192, 1024}},  // space taken ahead
   };
@@ -179,6 +181,95 @@ TEST_F(ColdVerify, AnUnreadableSectorOfTheSlotsHidesNoOtherDamageAndIsListedOnce
   ASSERT_EQ(report->damaged.size(), 2U);
   EXPECT_EQ(report->damaged[0].range, (ByteRange{4096 + 19 * 48, 48}));
   EXPECT_EQ(report->damaged[1].range, (ByteRange{4096, 512}));
+}
+
+// A log that names rows reads them too, also where their file's header cannot be had.
+TEST_F(ColdVerify, AnUnreadableHeaderOfTheRowsDoesNotHideTheRest) {
+  create(Durability::power_loss, {.direct_batch_bytes = 1});
+  ASSERT_TRUE(put_many(0, 20));
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails = std::string(call.operation) == "read" && call.path == file("gen-1.rows") &&
+                       call.range.overlaps({0, kSectorBytes + kHeaderBytes});
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  for (const VerifyOptions& options : {VerifyOptions{}, kCold}) {
+    const auto report = store_->verify({}, options);
+    ASSERT_TRUE(succeeded(report));
+    EXPECT_EQ(report->rows, 20U);
+    const auto is_listed = [&](const Damage& damage) {
+      return damage.file == file("gen-1.rows") && damage.range.contains({0, kHeaderBytes}) &&
+             damage.what == "the device cannot read it";
+    };
+    EXPECT_EQ(std::ranges::count_if(report->damaged, is_listed), 1);
+  }
+  disk_->set_hook({});
+}
+
+TEST_F(ColdVerify, AFileThatCannotBeOpenedDoesNotHideTheRest) {
+  fill();
+  rot("gen-1.rows", 4096 + 7 * kDimension + 3);
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails = std::string(call.operation) == "open" && call.path == file("gen-1.slots");
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 2U);
+  EXPECT_EQ(report->damaged[0].file, file("gen-1.slots"));
+  EXPECT_EQ(report->damaged[1].id, 7U);
+}
+
+TEST_F(ColdVerify, AListOfUnreadableSectorsHasAnEnd) {
+  create(Durability::process_crash);
+  ASSERT_TRUE(put_many(0, 300'000));  // 28,000 sectors of entries
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool fails =
+        std::string(call.operation) == "read" && call.path == file("gen-1.slots") &&
+        call.range.end() > kHeaderBytes &&
+        (call.range.length > kSectorBytes || call.range.offset / kSectorBytes % 2 == 0);
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  const auto report = store_->verify();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_EQ(report->damaged.size(), 10'000U);
+}
+
+// Which may take long, for a large file: writers do not wait for it.
+TEST_F(ColdVerify, GivesUpWhatIsCachedOfALargeFileOnceAndBeforeAllElse) {
+  create(Durability::power_loss, {.direct_batch_bytes = 1});
+  ASSERT_TRUE(put_many(0, 20));
+  for (const char* name : {"gen-1.rows", "gen-1.slots"}) {
+    int advised = 0;
+    bool has_read = false;
+    disk_->set_hook([&](const os::SimulatedCall& call) {
+      has_read |= std::string(call.operation) == "read";
+      if (call.path == file(name) && std::string(call.operation) == "advise") {
+        ++advised;
+        EXPECT_FALSE(has_read);
+      }
+      return os::SimulatedOutcome{};
+    });
+    EXPECT_TRUE(store_->verify({}, kCold)->ok());
+    disk_->set_hook({});
+    EXPECT_EQ(advised, 1) << name;
+  }
+}
+
+TEST_F(ColdVerify, ADeviceThatGivesUpWaitingIsAsOneThatFails) {
+  fill();
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool hit = std::string(call.operation) == "read" && call.path == file("gen-1.slots") &&
+                     call.range.overlaps({4096, 512});
+    return os::SimulatedOutcome{.fail_with = hit ? ETIMEDOUT : 0};
+  });
+  const auto report = store_->verify({}, kCold);
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(report));
+  ASSERT_EQ(report->damaged.size(), 1U);
+  EXPECT_EQ(report->damaged[0].range, (ByteRange{4096, 512}));
 }
 
 TEST(ColdVerifyOfRealFiles, FindsAFlippedByteAndNothingElse) {

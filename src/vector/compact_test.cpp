@@ -1,7 +1,9 @@
 // Compaction: what it gives back, what it leaves alone, and what stops it.
 #include <cerrno>
 #include <functional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "vector/bulk_load_fixture.hpp"
 #include "vector/next_generation.hpp"
@@ -197,18 +199,67 @@ TEST_F(Compaction, LosesNothingThatIsWrittenMeanwhile) {
   EXPECT_EQ(contents_of(*store_), model_);
 }
 
+// Nothing but puts, of which the last are there for the copy for which writers wait: no other sync keeps those rows.
+TEST_F(Compaction, KeepsWhatIsPutUnderTheLastCopy) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  std::uint64_t copies = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool copies_rows =
+        call.path == file("gen-2.rows") && std::string(call.operation) == "write";
+    if (copies_rows && call.range.offset >= kHeaderBytes && copies < 3) {
+      ++copies;
+      put(200 + copies, 700 + copies);
+    }
+    return os::SimulatedOutcome{};
+  });
+  const auto compacted = store_->compact();
+  disk_->set_hook({});
+  ASSERT_TRUE(succeeded(compacted));
+  EXPECT_EQ(copies, 3U);
+  EXPECT_EQ(compacted->rows, 53U);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 // A compaction that a writer overtakes at calls of its own: those on files of the next generation.
 class OvertakenCompaction : public Compaction {
  protected:
   // With their entries more than what a compaction leaves for the moment in which writers wait.
-  static constexpr std::uint64_t kMany = 70'000;
+  static constexpr std::uint64_t kMany = 4'000;
+  static constexpr std::uint32_t kWide = 1024;  // few puts are many bytes
   static constexpr std::uint64_t kMostLeftBytes = std::uint64_t{4} << 20;
+  static_assert(kMany * (kWide + kSlotEntryBytes) > kMostLeftBytes);
 
   void SetUp() override {
-    create(Durability::process_crash,
-           {.checkpoint_log_bytes = std::uint64_t{1} << 30, .compact_above = 1});
-    ASSERT_TRUE(put_many(0, 100));
+    auto made = StoreAccess::create(
+        *disk_, kStorePath,
+        {.dimension = kWide,
+         .element_type = ElementType::u8,
+         .durability = Durability::process_crash},
+        as_wanted({.checkpoint_log_bytes = std::uint64_t{1} << 30, .compact_above = 1}));
+    ASSERT_TRUE(succeeded(made));
+    store_.emplace(*std::move(made));
+    for (std::uint64_t id = 0; id < 100; ++id) put_wide(id);
     remove_many(0, 50);
+    for (std::uint64_t id = 1000; id < 1000 + kMany; ++id) {
+      const auto row = vector_of(id, kWide);
+      many_ids_.push_back(id);
+      many_rows_.insert(many_rows_.end(), row.begin(), row.end());
+    }
+  }
+
+  void put_wide(std::uint64_t id) {
+    model_[id] = vector_of(id, kWide);
+    ASSERT_TRUE(succeeded(store_->put(id, model_[id])));
+  }
+
+  // The same ids each time, with vectors of their own.
+  void put_many(std::uint8_t mark) {
+    for (std::uint64_t i = 0; i < kMany; ++i) many_rows_[i * kWide] = mark;
+    ASSERT_TRUE(succeeded(store_->put_batch(many_ids_, many_rows_)));
   }
 
   // Calls `overtake` at each such call, but for those that it makes itself and those while it writes.
@@ -229,10 +280,19 @@ class OvertakenCompaction : public Compaction {
     disk_->set_hook({});
     ASSERT_TRUE(succeeded(report));
     EXPECT_EQ(report->generation, 2U);
+    expect_many();
     EXPECT_EQ(contents_of(*store_), model_);
     EXPECT_TRUE(store_->verify()->ok());
     reopen();
     EXPECT_EQ(contents_of(*store_), model_);
+  }
+
+  // As the last put_many left them.
+  void expect_many() {
+    for (std::uint64_t i = 0; i < kMany; ++i) {
+      const auto row = std::span(many_rows_).subspan(i * kWide, kWide);
+      model_[many_ids_[i]].assign(row.begin(), row.end());
+    }
   }
 
   bool is_sync_of_rows(const os::SimulatedCall& call) const {
@@ -243,18 +303,20 @@ class OvertakenCompaction : public Compaction {
   int syncs_ = -1;
   std::uint64_t written_ = 0;
   std::uint64_t written_before_sync_ = 0;  // between the last two syncs
+  std::vector<std::uint64_t> many_ids_;
+  std::vector<std::uint8_t> many_rows_;
 };
 
 TEST_F(OvertakenCompaction, DoesNotMakeWritersWaitForWhatTheyPutMeanwhile) {
   bool is_caught_up = false;
   compact_and([&](const os::SimulatedCall& call) {
     // What the next round will find to copy.
-    if (is_sync_of_rows(call) && syncs_ == 1) put(500, 500);
+    if (is_sync_of_rows(call) && syncs_ == 1) put_wide(500);
     // That round has looked at what there is, and takes the lock next.
     if (syncs_ == 1 && !is_caught_up && call.path == file("gen-2.slots") &&
         std::string(call.operation) == "write") {
       is_caught_up = true;
-      ASSERT_TRUE(put_many(1000, kMany));
+      put_many(1);
     }
   });
   EXPECT_TRUE(is_caught_up);
@@ -267,7 +329,7 @@ TEST_F(OvertakenCompaction, EndsThoughWritersNeverDo) {
   constexpr int kRounds = 21;
   compact_and([&](const os::SimulatedCall& call) {
     if (!is_sync_of_rows(call) || syncs_ < 1 || syncs_ > kRounds) return;
-    ASSERT_TRUE(put_many(1000, kMany, static_cast<std::uint64_t>(syncs_)));
+    put_many(static_cast<std::uint8_t>(syncs_));
   });
   EXPECT_EQ(syncs_, kRounds + 1);
   EXPECT_GT(written_before_sync_, kMostLeftBytes);

@@ -45,7 +45,7 @@ void IdHash::Segment::destroy() const noexcept {
 
 IdHash::Directory IdHash::Directory::make(unsigned depth) {
   const std::size_t size = std::size_t{1} << depth;
-  void* memory = ::operator new(size * sizeof(Entries), std::align_val_t{kAlignment});
+  void* memory = ::operator new(size * sizeof(Slot), std::align_val_t{kAlignment});
   const Directory directory(reinterpret_cast<std::uintptr_t>(memory) + depth);
   std::uninitialized_value_construct_n(directory.entries(), size);
   return directory;

@@ -141,6 +141,8 @@ class IdHash {
   // A head and lines in one piece of memory: its address, and in the low bits which size. So a reader
   // goes from the directory to the line, and touches nothing else.
   class Segment {
+    static_assert(kLineCounts.size() <= alignof(Head), "a size has to fit in those bits");
+
    public:
     Segment() = default;
     explicit Segment(std::uintptr_t tagged) noexcept : tagged_(tagged) {}
@@ -177,9 +179,8 @@ class IdHash {
   // touches nothing else.
   class Directory {
    public:
-    using Entries = std::atomic<std::uintptr_t>;
+    using Slot = std::atomic<std::uintptr_t>;  // a Segment, tagged
 
-    Directory() = default;
     explicit Directory(std::uintptr_t tagged) noexcept : tagged_(tagged) {}
     [[nodiscard]] static Directory make(unsigned depth);
     void destroy() const noexcept;
@@ -191,14 +192,15 @@ class IdHash {
     std::size_t index(const IdHashes& hashes) const noexcept {
       return hashes.segment << kSkippedBits >> 1U >> (63 - depth());
     }
-    Entries* entries() const noexcept {
+    Slot* entries() const noexcept {
       // NOLINTNEXTLINE(performance-no-int-to-ptr): that is what a tagged address is for.
-      return reinterpret_cast<Entries*>(tagged_ - depth());
+      return reinterpret_cast<Slot*>(tagged_ - depth());
     }
-    Entries& entry(const IdHashes& hashes) const noexcept { return entries()[index(hashes)]; }
+    Slot& entry(const IdHashes& hashes) const noexcept { return entries()[index(hashes)]; }
 
    private:
     static constexpr std::size_t kAlignment = 64;
+    static_assert(63 - kSkippedBits < kAlignment, "a depth has to fit in the low bits");
 
     std::uintptr_t tagged_ = 0;
   };

@@ -62,7 +62,8 @@ class ReadableFile final : public os::File {
       if (auto read = file_->read_exactly(at, bytes); !read) {
         if (read.error().code() != ErrorCode::io) return std::unexpected(std::move(read).error());
         std::ranges::fill(bytes, kUnreadable);
-        visit_(path(), {at / kSectorBytes * kSectorBytes, kSectorBytes});
+        const std::uint64_t sector = at / kSectorBytes * kSectorBytes;
+        visit_(path(), {sector, std::min(kSectorBytes, now.size - sector)});
       }
       at = next;
     }

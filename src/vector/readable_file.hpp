@@ -16,7 +16,7 @@ inline constexpr std::uint64_t kSectorBytes = 512;
 // Is called for each part that could not be read.
 using UnreadableVisitor = std::function<void(const std::string& path, ByteRange range)>;
 
-// Passes on to `file` what does not change it, and refuses the rest with `unsupported`. A part is a sector; a
+// Passes on to `file` what does not change it, and refuses the rest with `unsupported`. A part is a sector, as far as the file goes; a
 // checksum finds what stands for it, which is not zeros either, as after a log's end.
 [[nodiscard]] std::unique_ptr<os::File> readable_file(std::unique_ptr<os::File> file,
                                                       UnreadableVisitor visit);

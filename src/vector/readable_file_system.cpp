@@ -1,5 +1,6 @@
 #include "vector/readable_file_system.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -26,33 +27,40 @@ Result<std::unique_ptr<os::File>> ReadableFileSystem::open(const std::string& pa
 }
 
 void ReadableFileSystem::remember(const std::string& path, ByteRange sector) {
-  if (count_ < kMostSectors && sectors_[path].insert(sector.offset).second) ++count_;
+  if (count_ == kMostSectors) return;
+  Sectors& sectors = sectors_[path];
+  if (sectors.offsets.insert(sector.offset).second) ++count_;
+  sectors.end = std::max(sectors.end, sector.end());
 }
 
 bool ReadableFileSystem::is_unreadable(const std::string& path, ByteRange range) const {
   const auto found = sectors_.find(path);
   if (found == sectors_.end()) return false;
-  const auto sector = found->second.lower_bound(range.offset / kSectorBytes * kSectorBytes);
-  return sector != found->second.end() && *sector < range.end();
+  const auto& offsets = found->second.offsets;
+  const auto sector = offsets.lower_bound(range.offset / kSectorBytes * kSectorBytes);
+  return sector != offsets.end() && *sector < range.end();
+}
+
+std::vector<ByteRange> ReadableFileSystem::places(const Sectors& sectors) {
+  std::vector<ByteRange> places;
+  for (const std::uint64_t offset : sectors.offsets) {
+    const std::uint64_t length = std::min(kSectorBytes, sectors.end - offset);
+    if (!places.empty() && places.back().end() == offset) {
+      places.back().length += length;
+    } else {
+      places.push_back({offset, length});
+    }
+  }
+  return places;
 }
 
 void ReadableFileSystem::add_to(VerifyReport& report) const {
-  for (const auto& [path, offsets] : sectors_) {
-    ByteRange place;
-    const auto close = [&, &file = path] {
-      if (place.empty()) return;
+  for (const auto& [path, sectors] : sectors_) {
+    for (const ByteRange place : places(sectors)) {
+      if (report.damaged.size() >= kMostDamages) return;
       report.damaged.push_back(
-          {.file = file, .range = place, .what = "the device cannot read it", .id = std::nullopt});
-    };
-    for (const std::uint64_t offset : offsets) {
-      if (!place.empty() && place.end() == offset) {
-        place.length += kSectorBytes;
-        continue;
-      }
-      close();
-      place = {offset, kSectorBytes};
+          {.file = path, .range = place, .what = "the device cannot read it", .id = std::nullopt});
     }
-    close();
   }
 }
 

@@ -118,6 +118,16 @@ Result<std::unique_ptr<RowFile>> RowFile::open(os::FileSystem& file_system,
   return std::unique_ptr<RowFile>(new RowFile(std::move(file), stride, info.size));
 }
 
+Result<std::unique_ptr<RowFile>> RowFile::open_unchecked(os::FileSystem& file_system,
+                                                         const std::string& directory,
+                                                         const Manifest& manifest) {
+  const std::string path = os::join_path(directory, rows_name(manifest.generation));
+  QUIRE_TRY(auto file, file_system.open(path, os::OpenMode::read));
+  QUIRE_TRY(const os::FileInfo info, file->info());
+  return std::unique_ptr<RowFile>(
+      new RowFile(std::move(file), manifest.identity.stride(), info.size));
+}
+
 void RowFile::allocate_ahead(std::uint64_t end) {
   const std::uint64_t ahead = std::clamp(end / 4, kLeastAhead, kMostAhead);
   // Only for speed: if there is no room ahead, or no fallocate, the write itself decides.

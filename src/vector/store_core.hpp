@@ -53,6 +53,7 @@
 #include <vector>
 
 #include "base/mutex.hpp"
+#include "os/cold_file_system.hpp"
 #include "os/file_system.hpp"
 #include "quire/vector_store.hpp"
 #include "vector/background.hpp"
@@ -258,10 +259,11 @@ class StoreCore {
   std::uint64_t least_dead_rows() const noexcept;
 
   // verify.cpp
-  void sync_large_files() QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
-  // All of them read the store's files through `files`.
-  Result<void> verify_files(class ReadableFileSystem& files, VerifyReport& report,
-                            const ProgressCallback& progress, const VerifyOptions& options)
+  void open_large_files(os::ColdFileSystem& cold) QUIRE_REQUIRES(upkeep_mutex_)
+      QUIRE_EXCLUDES(write_mutex_);
+  // All of them read the store's files through `files`, and rows through `cold`, if it is not null.
+  Result<void> verify_files(class ReadableFileSystem& files, os::ColdFileSystem* cold,
+                            VerifyReport& report, const ProgressCallback& progress)
       QUIRE_REQUIRES(upkeep_mutex_) QUIRE_EXCLUDES(write_mutex_);
   Result<void> verify_headers(ReadableFileSystem& files, VerifyReport& report)
       QUIRE_REQUIRES(write_mutex_);

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/checksum.hpp"
 #include "base/try.hpp"
-#include "os/cold_file_system.hpp"
 #include "os/fault_guard.hpp"
 #include "vector/cold_rows.hpp"
 #include "vector/readable_file_system.hpp"
@@ -18,17 +18,21 @@ namespace quire::vector {
 namespace {
 
 constexpr std::uint64_t kProgressRows = 65'536;
-// A report longer than this helps nobody, and would take memory without bounds.
-constexpr std::size_t kMostDamages = 10'000;
 
 bool is_damage(const Error& error) {
   return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::truncated ||
          error.code() == ErrorCode::not_found || error.code() == ErrorCode::format_version;
 }
 
-// Notes an error that is damage; hands every other back.
+// True if the device failed when a file was opened or read.
+bool is_of_device(const Error& error) {
+  const std::string_view operation = error.operation();
+  return error.code() == ErrorCode::io && (operation == "open" || operation == "read");
+}
+
+// Notes an error that is damage, or a file that the device does not give; hands every other back.
 Result<void> note(VerifyReport& report, const Error& error) {
-  if (!is_damage(error)) return std::unexpected(error);
+  if (!is_damage(error) && !is_of_device(error)) return std::unexpected(error);
   report.damaged.push_back({.file = error.path(),
                             .range = error.range(),
                             .what = error.detail().empty() ? error.message() : error.detail(),
@@ -59,16 +63,15 @@ Result<VerifyReport> StoreCore::verify(const ProgressCallback& progress,
   const base::MutexLock upkeep(upkeep_mutex_);
   os::ColdFileSystem cold(file_system_);
   ReadableFileSystem files(options.cold ? cold : file_system_);
-  if (options.cold) sync_large_files();
+  if (options.cold) open_large_files(cold);
   VerifyReport report;
-  QUIRE_CHECK(verify_files(files, report, progress, options));
+  QUIRE_CHECK(verify_files(files, options.cold ? &cold : nullptr, report, progress));
   files.add_to(report);
   return report;
 }
 
-Result<void> StoreCore::verify_files(ReadableFileSystem& files, VerifyReport& report,
-                                     const ProgressCallback& progress,
-                                     const VerifyOptions& options) {
+Result<void> StoreCore::verify_files(ReadableFileSystem& files, os::ColdFileSystem* cold,
+                                     VerifyReport& report, const ProgressCallback& progress) {
   Manifest manifest;
   std::set<std::uint64_t> carried;
   {
@@ -78,7 +81,7 @@ Result<void> StoreCore::verify_files(ReadableFileSystem& files, VerifyReport& re
     // A reader's logs were checked, through the cache, when it opened; beside a writer they may be gone by now.
     if (mode_ == StoreMode::read_write) {
       QUIRE_CHECK(verify_logs(files, report));
-    } else if (options.cold) {
+    } else if (cold != nullptr) {
       QUIRE_CHECK(verify_logs_of_reader(files, report, carried));
     }
     manifest = manifest_;
@@ -87,23 +90,23 @@ Result<void> StoreCore::verify_files(ReadableFileSystem& files, VerifyReport& re
   // The view before the file: its opening syncs what the view shows.
   const auto state = view();
   std::optional<ColdRows> cold_rows;
-  if (options.cold) {
-    auto opened = ColdRows::open(file_system_, directory_, manifest);
+  if (cold != nullptr) {
+    auto opened = ColdRows::open(*cold, directory_, manifest);
     if (!opened) return note(report, opened.error());
     cold_rows.emplace(*std::move(opened));
   }
   return verify_rows(*state, cold_rows ? &*cold_rows : nullptr, carried, report, progress);
 }
 
-// So that what is opened cold has little to sync while writers wait. Errors are met again then.
-void StoreCore::sync_large_files() {
+// So that what is opened cold while writers wait has little to sync then, and nothing to forget. Errors are met again.
+void StoreCore::open_large_files(os::ColdFileSystem& cold) {
   std::uint64_t generation = 0;
   {
     const base::MutexLock lock(write_mutex_);
     generation = manifest_.generation;
   }
   for (const std::string& name : {rows_name(generation), slots_name(generation)}) {
-    ignore_error(os::open_cold(file_system_, os::join_path(directory_, name)));
+    ignore_error(cold.open(os::join_path(directory_, name), os::OpenMode::read, 0));
   }
 }
 
@@ -145,7 +148,7 @@ Result<void> StoreCore::verify_logs(ReadableFileSystem& files, VerifyReport& rep
   auto logs = open_logs(files, directory_, manifest_);
   if (!logs) return note(report, logs.error());
   // What is wrong with the file itself was noted before.
-  const auto rows = RowFile::open(files, directory_, manifest_, os::OpenMode::read);
+  const auto rows = RowFile::open_unchecked(files, directory_, manifest_);
   auto outcome = replay_logs(*std::move(logs), manifest_, rows ? **rows : *rows_,
                              [](const ReplayedBatch&) { return Result<void>(); });
   if (!outcome) return note(report, outcome.error());
@@ -172,7 +175,7 @@ Result<void> StoreCore::verify_logs_of_reader(ReadableFileSystem& files, VerifyR
     if (lsn_ < manifest->checkpoint_lsn) return {};
     const auto check = [&]() QUIRE_REQUIRES(write_mutex_) -> Result<void> {
       QUIRE_TRY(LogSet logs, open_logs(files, directory_, *manifest));
-      const auto rows = RowFile::open(files, directory_, *manifest, os::OpenMode::read);
+      const auto rows = RowFile::open_unchecked(files, directory_, *manifest);
       QUIRE_CHECK(replay_logs(std::move(logs), *manifest, rows ? **rows : *rows_,
                               [&](const ReplayedBatch& batch)
                                   QUIRE_REQUIRES(write_mutex_) -> Result<void> {
