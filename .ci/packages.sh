@@ -3,7 +3,7 @@
 
 build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev libcli11-dev libfmt-dev python3 python3-numpy
-  nginx-light)  # the last one is a server that tests start
+  nginx-light openssl)  # the last two: a server that tests start, and its certificate
 clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
 bench_packages=(libbenchmark-dev)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # consumer_test.sh BUILD COMPILER CONFIG: installs a finished build into an empty folder, moves it, and
-# builds and runs packaging/consumer against it, through find_package and through pkg-config.
+# builds and runs packaging/consumer against it, through find_package and through pkg-config; and
+# packaging/consumer_remote, if quire::remote was built.
 set -euo pipefail
 build=${1:?the build folder}
 compiler=${2:?the C++ compiler}
@@ -41,3 +42,17 @@ if [[ -e $libraries/libquire.a ]]; then linkage=(--static); fi
 (cd "$work/run2" && "$work/by_hand" | tee "$work/by_pkg_config")
 cmp "$work/by_cmake" "$work/by_pkg_config"
 [[ $(pkg-config --modversion quire) == 0.1.* ]]
+
+if [[ -n $(find "$libraries" -name 'libquire_remote.*' -print -quit) ]]; then
+  echo "== quire::remote"
+  cmake -S "$here/consumer_remote" -B "$work/remote" -G Ninja -DCMAKE_BUILD_TYPE="$config" \
+    -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log" ||
+    { cat "$work/configure.log" >&2; exit 1; }
+  cmake --build "$work/remote"
+  # shellcheck disable=SC2046  # the flags are words
+  "$compiler" -std=c++23 -o "$work/remote_by_hand" "$here/consumer_remote/main.cpp" \
+    $(pkg-config "${linkage[@]}" --cflags --libs quire-remote)
+  for program in "$work/remote/consumer" "$work/remote_by_hand"; do
+    [[ $("$program") == denied_by_policy ]]
+  done
+fi

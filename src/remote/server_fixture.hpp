@@ -122,13 +122,15 @@ class FaultServer {
   const int port_;
 };
 
-// nginx, with its defaults for files.
+// nginx, with its defaults for files, over HTTP, and over TLS as "localhost" with a certificate of its own;
+// /down redirects from TLS to the other.
 class Nginx {
  public:
   // Another program may take the port that was free a moment ago: then nginx ends, and the next is tried.
   Nginx() {
     for (int tries = 0; tries < 5 && child_ == nullptr; ++tries) {
       port_ = free_port();
+      tls_port_ = free_port();
       child_ = std::make_unique<Child>(command());
       for (int i = 0; i < 500 && !child_->has_ended() && !answers(); ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -141,6 +143,12 @@ class Nginx {
 
   const ServerFolder& folder() const noexcept { return folder_; }
   std::string url(const std::string& name) const { return base_url(port_) + name; }
+  std::string tls_url(const std::string& name, const std::string& host = "localhost") const {
+    std::string url = "https://" + host;
+    return url.append(":").append(std::to_string(tls_port_)).append("/").append(name);
+  }
+  // The authority that signed it: itself.
+  std::string certificate() const { return folder_.path() / "certificate.pem"; }
 
  private:
   static sockaddr_in loopback(int port) {
@@ -167,8 +175,17 @@ class Nginx {
     ::close(socket);
     return connected;
   }
+  void make_certificate() const {
+    const std::string folder = folder_.path();
+    const std::string command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout " +
+        folder + "/key.pem -out " + folder + "/certificate.pem 2>/dev/null";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;  // NOLINT(concurrency-mt-unsafe)
+  }
   std::vector<std::string> command() const {
     const std::string folder = folder_.path();
+    make_certificate();
     std::ofstream(folder_.path() / "nginx.conf")
         << "daemon off; master_process off; pid " << folder << "/pid;\n"
         << "error_log " << folder << "/errors;\n"
@@ -177,12 +194,17 @@ class Nginx {
         << "client_body_temp_path " << folder << "/body; proxy_temp_path " << folder << "/proxy;\n"
         << "fastcgi_temp_path " << folder << "/fastcgi; uwsgi_temp_path " << folder << "/uwsgi;\n"
         << "scgi_temp_path " << folder << "/scgi;\n"
-        << "server { listen 127.0.0.1:" << port_ << "; root " << folder << "/www; } }\n";
+        << "ssl_certificate " << folder << "/certificate.pem;\n"
+        << "ssl_certificate_key " << folder << "/key.pem;\n"
+        << "server { listen 127.0.0.1:" << port_ << "; listen 127.0.0.1:" << tls_port_
+        << " ssl http2; root " << folder << "/www;\n"
+        << "location /down { return 302 http://127.0.0.1:" << port_ << "/object; } } }\n";
     return {"/usr/sbin/nginx", "-e", folder + "/errors", "-c", folder + "/nginx.conf"};
   }
 
   const ServerFolder folder_;
   int port_ = 0;
+  int tls_port_ = 0;
   std::unique_ptr<Child> child_;
 };
 
