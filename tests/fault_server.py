@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """An HTTP server that answers range requests wrongly, as it is told in each URL's query.
 
-    fault_server.py ROOT      serves the files of ROOT on 127.0.0.1; prints the port, then runs until killed
+    fault_server.py ROOT [ADDRESS]    serves the files of ROOT on 127.0.0.1, or another address or all (0.0.0.0);
+                                      prints the port, then runs until killed
 
 Every parameter is optional; without any the server is a good one:
 
@@ -168,7 +169,8 @@ class Server:
 
 async def main():
     server = Server(sys.argv[1])
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    address = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    listening = await asyncio.start_server(server.serve, address, 0)
     print(listening.sockets[0].getsockname()[1], flush=True)
     async with listening:
         await listening.serve_forever()

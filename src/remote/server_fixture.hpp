@@ -104,8 +104,8 @@ inline std::string base_url(int port) { return "http://127.0.0.1:" + std::to_str
 // tests/fault_server.py, which see.
 class FaultServer {
  public:
-  FaultServer()
-      : child_({"python3", QUIRE_FAULT_SERVER, folder_.root()}),
+  explicit FaultServer(const std::string& address = "127.0.0.1")
+      : child_({"python3", QUIRE_FAULT_SERVER, folder_.root(), address}),
         port_(std::atoi(child_.line().c_str())) {
     EXPECT_GT(port_, 0) << "the server does not start";
   }
