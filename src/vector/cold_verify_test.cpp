@@ -222,7 +222,7 @@ TEST_F(ColdVerify, AFileThatCannotBeOpenedDoesNotHideTheRest) {
 
 TEST_F(ColdVerify, AListOfUnreadableSectorsHasAnEnd) {
   create(Durability::process_crash);
-  ASSERT_TRUE(put_many(0, 300'000));  // 28,000 sectors of entries
+  ASSERT_TRUE(put_many(0, 220'000));  // 20,600 sectors of entries
   ASSERT_TRUE(succeeded(store_->checkpoint()));
   disk_->set_hook([&](const os::SimulatedCall& call) {
     const bool fails =
