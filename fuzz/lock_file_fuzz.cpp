@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
 
   os::SimulatedFileSystem disk;
-  const auto lock = disk.open("/LOCK", os::OpenMode::create_new).value();
+  const auto lock = disk.open("/LOCK", os::OpenMode::create_new, 0).value();
   check(lock->write_all(0, std::span(content).first(page_bytes)).has_value());
   if (!block.empty()) check(lock->write_all(kMetricsBlockOffset, block).has_value());
 
