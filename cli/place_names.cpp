@@ -1,22 +1,11 @@
-#include <algorithm>
-#include <string_view>
-
+#include "base/ascii.hpp"
 #include "cli/places.hpp"
 
 namespace quire::cli {
-namespace {
-
-bool begins_with(std::string_view text, std::string_view scheme) {
-  return text.size() >= scheme.size() &&
-         std::ranges::equal(text.substr(0, scheme.size()), scheme, [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-         });
-}
-
-}  // namespace
 
 bool is_url(const std::string& place) {
-  return begins_with(place, "http://") || begins_with(place, "https://");
+  return base::starts_with_in_any_case(place, "http://") ||
+         base::starts_with_in_any_case(place, "https://");
 }
 
 std::string shown(const std::string& place) {

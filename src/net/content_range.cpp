@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/ascii.hpp"
+
 namespace quire::net {
 
 namespace {
@@ -21,15 +23,10 @@ bool take(std::string_view& text, std::string_view expected) noexcept {
   return true;
 }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool take_unit(std::string_view& text) noexcept {
   constexpr std::string_view kUnit = "bytes ";
-  if (text.size() < kUnit.size()) return false;
-  for (const char expected : kUnit) {
-    if (lower(text.front()) != expected) return false;
-    text.remove_prefix(1);
-  }
+  if (!base::starts_with_in_any_case(text, kUnit)) return false;
+  text.remove_prefix(kUnit.size());
   return true;
 }
 

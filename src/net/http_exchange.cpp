@@ -1,19 +1,10 @@
 #include "net/http_exchange.hpp"
 
-#include <algorithm>
 #include <charconv>
 
+#include "base/ascii.hpp"
+
 namespace quire::net {
-
-namespace {
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool is_same_name(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
-
-}  // namespace
 
 std::string_view to_string(HttpMethod method) noexcept {
   switch (method) {
@@ -33,7 +24,7 @@ std::string_view to_string(HttpMethod method) noexcept {
 
 std::optional<std::string_view> HttpHead::find(std::string_view name) const noexcept {
   for (const auto& [key, value] : headers) {
-    if (is_same_name(key, name)) return value;
+    if (base::is_equal_in_any_case(key, name)) return value;
   }
   return std::nullopt;
 }
@@ -41,7 +32,8 @@ std::optional<std::string_view> HttpHead::find(std::string_view name) const noex
 bool HttpHead::tells_end() const noexcept {
   if (is_http2 || content_length()) return true;
   const std::string_view encoding = find("Transfer-Encoding").value_or("");
-  return encoding.size() >= 7 && is_same_name(encoding.substr(encoding.size() - 7), "chunked");
+  return encoding.size() >= 7 &&
+         base::is_equal_in_any_case(encoding.substr(encoding.size() - 7), "chunked");
 }
 
 std::optional<std::uint64_t> HttpHead::content_length() const noexcept {

@@ -12,6 +12,8 @@
 #include <map>
 #include <new>
 
+#include "base/ascii.hpp"
+
 namespace quire::net {
 
 namespace {
@@ -88,14 +90,6 @@ std::string trimmed(std::string_view value) {
   return result;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  });
-  return result;
-}
-
 struct Stamp {
   std::string time;  // 20130524T000000Z
   std::string day;   // 20130524
@@ -127,7 +121,7 @@ struct CanonicalHeaders {
 
 CanonicalHeaders canonical_headers(const NamedValues& headers) {
   std::multimap<std::string, std::string> sorted;  // those of one name in their order
-  for (const auto& [name, value] : headers) sorted.emplace(lower(name), trimmed(value));
+  for (const auto& [name, value] : headers) sorted.emplace(base::lower(name), trimmed(value));
   CanonicalHeaders canonical;
   for (auto at = sorted.begin(); at != sorted.end();) {
     const std::string& name = at->first;

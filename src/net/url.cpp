@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "base/ascii.hpp"
+
 namespace quire::net {
 
 namespace {
@@ -85,10 +87,7 @@ Result<Url> Url::resolve(std::string_view location) const {
   }
   Url url;
   url.secure_ = scheme == "https";
-  url.host_ = part_of(handle.get(), CURLUPART_HOST);
-  std::ranges::transform(url.host_, url.host_.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  url.host_ = base::lower(part_of(handle.get(), CURLUPART_HOST));
   if (url.host_.empty() || !is_ascii(url.host_) || url.host_.find('%') != std::string::npos) {
     return refuse(ErrorCode::invalid_argument,
                   "the URL's host must be a name in ASCII, or an address");

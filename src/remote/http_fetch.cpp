@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/try.hpp"
+
 namespace quire::remote {
 
 namespace {
@@ -29,21 +31,18 @@ bool is_gone(int status) noexcept { return status == 403 || status == 404 || sta
 // One request of a fetch.
 class HttpFetch::Attempt final : public net::HttpExchange {
  public:
-  Attempt(HttpFetch& fetch, FetchCrew& crew)
-      : fetch_(fetch), crew_(crew), progress_before_(fetch.progress()) {}
+  Attempt(HttpFetch& fetch, FetchCrew& crew, net::HttpRequest request)
+      : fetch_(fetch),
+        crew_(crew),
+        progress_before_(fetch.progress()),
+        request_(std::move(request)) {}
 
-  net::HttpRequest request() override {
-    net::HttpRequest request{.method = fetch_.method(),
-                             .url = fetch_.url_,
-                             .headers = fetch_.place_->headers_for(fetch_.url_)};
-    request.headers.emplace_back("Accept-Encoding", "identity");
-    for (auto& header : fetch_.headers()) request.headers.push_back(std::move(header));
-    return request;
-  }
+  net::HttpRequest request() override { return std::move(request_); }
 
   bool on_head(const net::HttpHead& head) override {
     status = head.status;
-    if (is_redirect(status)) {
+    if (status >= 300) refusal.head = head;
+    if (is_redirect(status) && fetch_.place_->follows_redirects()) {
       location = head.find("Location").value_or("");
       return true;
     }
@@ -57,6 +56,9 @@ class HttpFetch::Attempt final : public net::HttpExchange {
 
   bool on_body(std::span<const std::byte> piece) override {
     if (!is_wanted_) {
+      const std::size_t room = fetch_.place_->words_wanted() - refusal.body.size();
+      refusal.body.append(reinterpret_cast<const char*>(piece.data()),
+                          std::min(room, piece.size()));
       skipped_ += piece.size();
       return skipped_ <= kMostSkipped;
     }
@@ -71,6 +73,7 @@ class HttpFetch::Attempt final : public net::HttpExchange {
   bool has_progressed() const { return fetch_.progress() > progress_before_; }
 
   int status = 0;  // 0: there was no answer
+  Refusal refusal;
   std::string location;
   bool is_accepted = false;
   std::optional<Error> failure;  // for good
@@ -81,6 +84,7 @@ class HttpFetch::Attempt final : public net::HttpExchange {
   HttpFetch& fetch_;
   FetchCrew& crew_;
   const std::uint64_t progress_before_;
+  net::HttpRequest request_;
   bool is_wanted_ = false;
   std::size_t skipped_ = 0;
 };
@@ -89,7 +93,8 @@ HttpFetch::HttpFetch(std::shared_ptr<HttpPlace> place, const net::RetryOptions& 
     : place_(std::move(place)), url_(place_->now()), retry_(retry, std::random_device()()) {}
 
 Error HttpFetch::error(ErrorCode code, std::string why, int status) const {
-  Error error = Error(code, "read", status).with_path(url_.shown()).with_detail(std::move(why));
+  Error error =
+      Error(code, operation(), status).with_path(place_->shown(url_)).with_detail(std::move(why));
   if (const auto asked = range()) error = std::move(error).with_range(*asked);
   return error;
 }
@@ -122,12 +127,24 @@ void HttpFetch::begin() {
   is_moved_for_good_ = true;
 }
 
+Result<net::HttpRequest> HttpFetch::request(const ReadOptions& options) {
+  net::HttpRequest request{.method = method(), .url = url_, .headers = headers(), .body = body()};
+  request.headers.emplace_back("Accept-Encoding", "identity");
+  QUIRE_CHECK(place_->authorize(request, options));
+  return request;
+}
+
 HttpFetch::Next HttpFetch::end(Result<void> result) {
   result_ = std::move(result);
   return std::nullopt;
 }
 
 HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
+  if (attempt.status >= 300) {
+    if (const auto verdict = place_->judge(attempt.refusal)) {
+      return after_refusal(attempt, *verdict);
+    }
+  }
   if (attempt.failure) {
     // Perhaps only the place that an earlier redirect led to is gone.
     if (is_gone(attempt.status) && redirects_ == 0 && url_.text() != place_->given().text()) {
@@ -152,8 +169,28 @@ HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
   if (!is_complete()) {
     return try_again(error(ErrorCode::network, "the answer ended too early"), attempt);
   }
+  if (is_refusal()) {
+    return try_again(error(ErrorCode::network, "the server says that it failed after all"),
+                     attempt);
+  }
   if (redirects_ > 0 && is_moved_for_good_) place_->moved_to(url_);
   return end({});
+}
+
+HttpFetch::Next HttpFetch::after_refusal(const Attempt& attempt, const Verdict& verdict) {
+  Error why = error(verdict.code, verdict.why, attempt.status);
+  switch (verdict.then) {
+    case Verdict::Then::retry:
+      return try_again(std::move(why), attempt);
+    case Verdict::Then::ask_again:
+      if (has_asked_again_) break;
+      has_asked_again_ = true;
+      begin();
+      return Clock::now();
+    case Verdict::Then::give_up:
+      break;
+  }
+  return end(std::unexpected(std::move(why)));
 }
 
 HttpFetch::Next HttpFetch::follow(const Attempt& attempt) {
@@ -224,13 +261,14 @@ class FetchCrew {
     Clock::time_point when;
   };
 
-  void start(HttpFetch& fetch);
+  // Begins its next attempt. Errors: it cannot be begun, and the fetch is over.
+  Result<void> start(HttpFetch& fetch, const ReadOptions& options);
   // Waits until something finished, or `until`, or the stop. What finished is in `seen_`.
   void wait(std::optional<Clock::time_point> until, const std::stop_token& stop) noexcept
       QUIRE_EXCLUDES(mutex_);
   void cancel_all() noexcept;
   std::optional<Clock::time_point> next_start() const;
-  void start_what_is_due(std::size_t most);
+  Result<void> start_what_is_due(std::size_t most, const ReadOptions& options);
   Result<void> give_up(HttpFetch& fetch, const ReadOptions& options) const;
 
   net::HttpClient& client_;
@@ -248,10 +286,20 @@ void HttpFetch::Attempt::on_done(net::HttpOutcome how) noexcept {
   crew_.finished(*this);
 }
 
-void FetchCrew::start(HttpFetch& fetch) {
-  auto attempt = std::make_shared<HttpFetch::Attempt>(fetch, *this);
+Result<void> FetchCrew::start(HttpFetch& fetch, const ReadOptions& options) {
+  if (const auto when = fetch.place_->not_before(); when > Clock::now()) {
+    later_.push_back({&fetch, when});
+    return {};
+  }
+  auto request = fetch.request(options);
+  if (!request) {
+    fetch.result_ = std::unexpected(request.error());
+    return fetch.result_;
+  }
+  auto attempt = std::make_shared<HttpFetch::Attempt>(fetch, *this, *std::move(request));
   client_.start(attempt);
   under_way_.push_back(std::move(attempt));  // there is room
+  return {};
 }
 
 void FetchCrew::wait(std::optional<Clock::time_point> until, const std::stop_token& stop) noexcept {
@@ -282,17 +330,15 @@ std::optional<Clock::time_point> FetchCrew::next_start() const {
   return std::ranges::min(later_, {}, &Later::when).when;
 }
 
-void FetchCrew::start_what_is_due(std::size_t most) {
+Result<void> FetchCrew::start_what_is_due(std::size_t most, const ReadOptions& options) {
   const auto now = Clock::now();
-  for (std::size_t i = 0; i < later_.size() && under_way_.size() < most;) {
-    if (later_[i].when > now) {
-      ++i;
-      continue;
-    }
+  for (std::size_t i = later_.size(); i-- > 0 && under_way_.size() < most;) {
+    if (later_[i].when > now) continue;
     HttpFetch& fetch = *later_[i].fetch;
     later_.erase(later_.begin() + static_cast<std::ptrdiff_t>(i));
-    start(fetch);
+    QUIRE_CHECK(start(fetch, options));  // which may put it behind the others again
   }
+  return {};
 }
 
 Result<void> FetchCrew::give_up(HttpFetch& fetch, const ReadOptions& options) const {
@@ -309,9 +355,9 @@ Result<void> FetchCrew::run(std::span<HttpFetch* const> fetches, std::size_t mos
   std::size_t next = 0;
   std::size_t left = fetches.size();
   while (left > 0) {
-    start_what_is_due(most);
+    QUIRE_CHECK(start_what_is_due(most, options));
     while (next < fetches.size() && under_way_.size() + later_.size() < most) {
-      start(*fetches[next++]);
+      QUIRE_CHECK(start(*fetches[next++], options));
     }
     std::optional<Clock::time_point> until = next_start();
     if (options.deadline && (!until || *options.deadline < *until)) until = options.deadline;

@@ -9,41 +9,12 @@
 #include <span>
 #include <string>
 
-#include "base/mutex.hpp"
 #include "net/http_client.hpp"
 #include "net/retry.hpp"
 #include "quire/byte_source.hpp"
+#include "remote/http_place.hpp"
 
 namespace quire::remote {
-
-// Where an object is and who asks for it. Thread-safe.
-class HttpPlace {
- public:
-  // `headers` go with every request to the URL's own origin, and to no other.
-  HttpPlace(net::Url url, net::HttpHeaders headers)
-      : given_(std::move(url)), headers_(std::move(headers)), now_(given_) {}
-
-  const net::Url& given() const noexcept { return given_; }
-  // Where it is by now: permanent redirects are remembered.
-  net::Url now() const QUIRE_EXCLUDES(mutex_) {
-    const base::MutexLock lock(mutex_);
-    return now_;
-  }
-  void moved_to(const net::Url& url) QUIRE_EXCLUDES(mutex_) {
-    const base::MutexLock lock(mutex_);
-    now_ = url;
-  }
-  // What of the headers `url` may see.
-  net::HttpHeaders headers_for(const net::Url& url) const {
-    return url.has_same_origin(given_) ? headers_ : net::HttpHeaders();
-  }
-
- private:
-  const net::Url given_;
-  const net::HttpHeaders headers_;
-  mutable base::Mutex mutex_;
-  net::Url now_ QUIRE_GUARDED_BY(mutex_);
-};
 
 class FetchCrew;
 
@@ -61,6 +32,8 @@ class HttpFetch {
   virtual net::HttpMethod method() const { return net::HttpMethod::get; }
   // The headers of the next request; what has come already needs not be asked for again.
   virtual net::HttpHeaders headers() const { return {}; }
+  // What a put or post sends. Must stay as it is until the fetch is done.
+  virtual std::span<const std::byte> body() const { return {}; }
   enum class Body : std::uint8_t { wanted, unwanted };
   // An answer that is neither a redirect nor may pass. An error ends the fetch, and is told.
   virtual Result<Body> accept(const net::HttpHead& head) = 0;
@@ -72,12 +45,17 @@ class HttpFetch {
   }
   // True if all that is wanted has come.
   virtual bool is_complete() const = 0;
+  // True if the words that came are a refusal, whatever the status was.
+  virtual bool is_refusal() const { return false; }
   // Bytes that have come for good: while there are more and more, tries are not counted.
   virtual std::uint64_t progress() const { return 0; }
 
-  // What is fetched, for messages.
+  // What is done and to what, for messages.
+  virtual const char* operation() const { return "read"; }
   virtual std::optional<ByteRange> range() const { return std::nullopt; }
 
+  // Tries that failed.
+  unsigned failed_tries() const noexcept { return retry_.failed_tries(); }
   // An error of this fetch, which names the URL, and the range if there is one.
   Error error(ErrorCode code, std::string why, int status = 0) const;
   // The error for a status that says no.
@@ -91,7 +69,10 @@ class HttpFetch {
   using Next = std::optional<std::chrono::steady_clock::time_point>;
 
   void begin();
+  // The next request.
+  Result<net::HttpRequest> request(const ReadOptions& options);
   Next after(const Attempt& attempt);
+  Next after_refusal(const Attempt& attempt, const Verdict& verdict);
   Next follow(const Attempt& attempt);
   Next try_again(Error why, const Attempt& attempt);
   Next end(Result<void> result);
@@ -101,6 +82,7 @@ class HttpFetch {
   net::Retry retry_;
   unsigned redirects_ = 0;         // that led to it
   bool is_moved_for_good_ = true;  // by all of them
+  bool has_asked_again_ = false;
   Result<void> result_;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "remote/http_connection.hpp"
 #include "remote/opening_fetch.hpp"
 #include "remote/range_fetch.hpp"
 #include "source/buffer.hpp"
@@ -71,19 +72,13 @@ net::HttpClientOptions client_options(const HttpSourceOptions& options) {
           .stall_timeout = at_most_a_year(options.stall_timeout)};
 }
 
-// What a source needs to ask again.
-struct Connection {
-  std::shared_ptr<net::HttpClient> client;
-  std::shared_ptr<HttpPlace> place;
-  net::RetryOptions retry;
-};
-
 class HttpSource final : public ByteSource {
  public:
-  HttpSource(Connection connection, ObjectVersion version, std::uint64_t kept_offset, Bytes kept,
-             const HttpSourceOptions& options)
-      : ByteSource(connection.place->given().shown(), version.size, version.identity()),
+  HttpSource(HttpConnection connection, std::shared_ptr<HttpPlace> place, ObjectVersion version,
+             std::uint64_t kept_offset, Bytes kept, const HttpSourceOptions& options)
+      : ByteSource(place->shown(place->given()), version.size, version.identity()),
         connection_(std::move(connection)),
+        place_(std::move(place)),
         version_(std::move(version)),
         kept_range_{kept_offset, kept.size()},
         kept_(std::move(kept)),
@@ -165,9 +160,8 @@ class HttpSource final : public ByteSource {
       for (std::size_t at = 0; at < piece.out.size();) {
         const std::size_t length = static_cast<std::size_t>(
             std::min<std::uint64_t>(max_request_bytes_, piece.out.size() - at));
-        fetches.push_back(std::make_unique<RangeFetch>(connection_.place, connection_.retry,
-                                                       version_, piece.offset + at,
-                                                       piece.out.subspan(at, length)));
+        fetches.push_back(std::make_unique<RangeFetch>(
+            place_, connection_.retry, version_, piece.offset + at, piece.out.subspan(at, length)));
         all.push_back(fetches.back().get());
         at += length;
       }
@@ -175,7 +169,8 @@ class HttpSource final : public ByteSource {
     return run_fetches(*connection_.client, all, max_in_flight_, options);
   }
 
-  const Connection connection_;
+  const HttpConnection connection_;
+  const std::shared_ptr<HttpPlace> place_;
   const ObjectVersion version_;
   const ByteRange kept_range_;
   const Bytes kept_;
@@ -187,8 +182,9 @@ class HttpSource final : public ByteSource {
 // One request that tells what the object is; two or three where a server says less than most.
 class Opening {
  public:
-  Opening(Connection connection, const HttpSourceOptions& options)
-      : connection_(std::move(connection)), options_(options) {}
+  Opening(const HttpConnection& connection, std::shared_ptr<HttpPlace> place,
+          const HttpSourceOptions& options)
+      : connection_(connection), place_(std::move(place)), options_(options) {}
 
   Result<std::shared_ptr<const ByteSource>> run() {
     const std::uint64_t bytes = std::max<std::uint64_t>(options_.open_bytes, 1);
@@ -216,28 +212,47 @@ class Opening {
           "the server tells no version of it (neither ETag nor Last-Modified); allow_unpinned "
           "reads it all the same");
     }
-    return std::make_shared<HttpSource>(connection_, std::move(version), first.kept_offset,
+    return std::make_shared<HttpSource>(connection_, place_, std::move(version), first.kept_offset,
                                         Bytes::own(std::move(first.kept)), options_);
   }
 
  private:
   Result<OpeningFetch::Answer> fetch(OpeningFetch::Ask ask, std::uint64_t bytes) {
-    OpeningFetch fetch(connection_.place, connection_.retry, ask, bytes, options_.max_whole_bytes);
+    OpeningFetch fetch(place_, connection_.retry, ask, bytes, options_.max_whole_bytes);
     HttpFetch* const one = &fetch;
     QUIRE_CHECK(run_fetches(*connection_.client, {&one, 1}, 1, options_.opening));
     return std::move(fetch.answer());
   }
-  std::string name() const { return connection_.place->given().shown(); }
+  std::string name() const { return place_->shown(place_->given()); }
   std::unexpected<Error> refuse(std::string why) const {
     return std::unexpected(
         Error(ErrorCode::unsupported, "open").with_path(name()).with_detail(std::move(why)));
   }
 
-  const Connection connection_;
+  const HttpConnection& connection_;
+  const std::shared_ptr<HttpPlace> place_;
   const HttpSourceOptions& options_;
 };
 
 }  // namespace
+
+Result<HttpConnection> HttpConnection::with(const HttpSourceOptions& options) {
+  if (!std::ranges::all_of(options.headers, is_header)) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "open")
+                               .with_detail("a header has a line's end, or no name"));
+  }
+  QUIRE_TRY(auto client, net::HttpClient::with(client_options(options)));
+  return HttpConnection{.client = std::move(client),
+                        .retry = {.max_tries = options.max_tries,
+                                  .max_time = at_most_a_year(options.max_retry_time)}};
+}
+
+Result<std::shared_ptr<const ByteSource>> open_place(const HttpConnection& connection,
+                                                     std::shared_ptr<HttpPlace> place,
+                                                     const HttpSourceOptions& options) {
+  return Opening(connection, std::move(place), options).run();
+}
+
 }  // namespace remote
 
 inline namespace v0 {
@@ -245,18 +260,14 @@ inline namespace v0 {
 Result<std::shared_ptr<const ByteSource>> open_http_source(std::string_view text,
                                                            const HttpSourceOptions& options) {
   QUIRE_TRY(const net::Url url, net::Url::parse(text));
-  if (!std::ranges::all_of(options.headers, remote::is_header)) {
-    return std::unexpected(Error(ErrorCode::invalid_argument, "open")
-                               .with_path(url.shown())
-                               .with_detail("a header has a line's end, or no name"));
+  auto connection = remote::HttpConnection::with(options);
+  if (!connection) {
+    Error why = std::move(connection.error());
+    return std::unexpected(why.path().empty() ? std::move(why).with_path(url.shown()) : why);
   }
-  QUIRE_TRY(auto client, net::HttpClient::with(remote::client_options(options)));
-  remote::Connection connection{
-      .client = std::move(client),
-      .place = std::make_shared<remote::HttpPlace>(url, remote::headers_of(url, options)),
-      .retry = {.max_tries = options.max_tries,
-                .max_time = remote::at_most_a_year(options.max_retry_time)}};
-  return remote::Opening(std::move(connection), options).run();
+  return remote::open_place(
+      *connection, std::make_shared<remote::HttpPlace>(url, remote::headers_of(url, options)),
+      options);
 }
 
 }  // namespace v0

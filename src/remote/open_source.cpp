@@ -1,8 +1,8 @@
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "base/try.hpp"
 #include "quire/local_source.hpp"
 #include "quire/remote.hpp"
@@ -12,14 +12,9 @@ namespace quire {
 namespace remote {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // What stands behind `scheme`, if the place begins with it.
 std::optional<std::string_view> behind(std::string_view place, std::string_view scheme) {
-  const bool begins = place.size() >= scheme.size() &&
-                      std::ranges::equal(place.substr(0, scheme.size()), scheme,
-                                         [](char a, char b) { return lower(a) == b; });
-  if (!begins) return std::nullopt;
+  if (!base::starts_with_in_any_case(place, scheme)) return std::nullopt;
   return place.substr(scheme.size());
 }
 
@@ -30,7 +25,7 @@ std::unexpected<Error> refuse(ErrorCode code, std::string_view place, std::strin
 
 int digit_of(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
-  const char low = lower(c);
+  const char low = base::lower(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
