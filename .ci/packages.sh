@@ -1,7 +1,7 @@
 # The packages that Quire needs, as Debian and Ubuntu name them, and how they come. Sourced by ./dev.
 # shellcheck shell=bash disable=SC2034
 
-build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev
+build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev libpugixml-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev libcli11-dev libfmt-dev python3 python3-numpy
   nginx-light openssl)  # the last two: a server that tests start, and its certificate
 clang_packages=(clang-19 libclang-rt-19-dev)
