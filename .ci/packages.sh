@@ -6,7 +6,7 @@ build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-o
   nginx-light openssl)  # the last two: a server that tests start, and its certificate
 clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
-bench_packages=(libbenchmark-dev)
+bench_packages=(libbenchmark-dev libfaiss-dev libopenblas0-openmp)  # the last: the BLAS that FAISS advises
 docs_packages=(doxygen)
 example_packages=(libfaiss-dev)  # with what it needs, some 35 MB
 
