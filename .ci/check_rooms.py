@@ -34,7 +34,7 @@ SYSTEM_HEADER = re.compile(
 SYSTEM_HEADER_ROOMS = {"os", "net", "cli", "python"}
 
 # Libraries that stay in some rooms; tests may use them anywhere.
-THIRD_PARTY = {"CLI": {"cli"}, "fmt": {"cli"}, "nlohmann": {"cli"}}
+THIRD_PARTY = {"CLI": {"cli"}, "fmt": {"cli"}, "nlohmann": {"cli", "remote"}}
 
 PUBLIC_HEADERS_CALL = re.compile(r"^quire_public_headers\(([^)]*)\)", re.MULTILINE)
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')

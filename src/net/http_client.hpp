@@ -32,6 +32,9 @@ struct HttpClientOptions {
   unsigned max_connections = 64;  // so many exchanges at once; the others wait for their turn
   // Answers instead of name servers: "host:port:address", as libcurl's CURLOPT_RESOLVE has them; for tests.
   std::vector<std::string> resolve = {};
+  // If there are any: connections to these addresses ("127.0.0.1", "::1", the shortest form) and to no others, whatever
+  // they are; then there is no proxy.
+  std::vector<std::string> only_addresses = {};
 
   auto operator<=>(const HttpClientOptions&) const = default;
 };

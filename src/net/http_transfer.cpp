@@ -42,6 +42,20 @@ bool is_about_certificates(CURLcode code) noexcept {
          code == CURLE_SSL_INVALIDCERTSTATUS || code == CURLE_SSL_PINNEDPUBKEYNOTMATCH;
 }
 
+// It would reach any address.
+std::string proxy_of(const HttpClientOptions& options) {
+  return options.only_addresses.empty() ? options.proxy : std::string();
+}
+
+bool is_allowed(const HttpClientOptions& options, const sockaddr& address) {
+  if (!options.only_addresses.empty()) {
+    return std::ranges::find(options.only_addresses, to_text(address)) !=
+           options.only_addresses.end();
+  }
+  // With a proxy all connections are to it; where it goes on to, `refusal` has looked at.
+  return options.allow_private_network || !options.proxy.empty() || is_public(address);
+}
+
 }  // namespace
 
 void append(CurlList& list, const std::string& line) {
@@ -83,7 +97,7 @@ void HttpTransfer::set_up(const HttpRequest& request) {
   CURL* easy = easy_.get();
   shown_url_ = request.url.shown();
   const HttpClientOptions& options = settings_.options;
-  if (!options.proxy.empty() && !options.allow_private_network &&
+  if (!proxy_of(options).empty() && !options.allow_private_network &&
       is_private_literal(request.url.host())) {
     denied_address_ = request.url.host();
   }
@@ -124,7 +138,7 @@ void HttpTransfer::set_up_connection() {
   const HttpClientOptions& options = settings_.options;
   set(easy, CURLOPT_NOSIGNAL, 1L);
   set(easy, CURLOPT_QUICK_EXIT, 1L);  // a slow name server stops nobody
-  set(easy, CURLOPT_PROXY, options.proxy.c_str());
+  set(easy, CURLOPT_PROXY, proxy_of(options).c_str());
   set(easy, CURLOPT_NOPROXY, "");  // else the environment's
   set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(easy, CURLOPT_HTTP_VERSION,
@@ -209,11 +223,7 @@ curl_socket_t HttpTransfer::open_socket(void* self, curlsocktype /*purpose*/,
                                         curl_sockaddr* address) noexcept {
   auto& transfer = *static_cast<HttpTransfer*>(self);
   try {
-    const HttpClientOptions& options = transfer.settings_.options;
-    // With a proxy all connections are to it; where it goes on to, `refusal` has looked at.
-    const bool is_allowed =
-        options.allow_private_network || !options.proxy.empty() || is_public(address->addr);
-    if (!is_allowed) {
+    if (!is_allowed(transfer.settings_.options, address->addr)) {
       transfer.denied_address_ = to_text(address->addr);
       return CURL_SOCKET_BAD;
     }
@@ -238,9 +248,10 @@ std::unexpected<Error> HttpTransfer::failure(ErrorCode code, std::string why) co
 }
 
 HttpOutcome HttpTransfer::denied() const {
-  return {.result =
-              failure(ErrorCode::denied_by_policy,
-                      denied_address_ + " is no public address; allow_private_network allows it")};
+  const char* why = settings_.options.only_addresses.empty()
+                        ? " is no public address; allow_private_network allows it"
+                        : " is none of the addresses that may be asked";
+  return {.result = failure(ErrorCode::denied_by_policy, denied_address_ + why)};
 }
 
 std::optional<HttpOutcome> HttpTransfer::refusal() const {
