@@ -637,6 +637,7 @@ class Server:
             headers["Transfer-Encoding"] = "chunked"
         elif answer.status not in (204, 304):
             headers["Content-Length"] = str(len(answer.body))
+        ends = ends or request.headers.get("connection", "").lower() == "close"
         if ends:
             headers["Connection"] = "close"
         lines = ["HTTP/1.1 %d %s" % (answer.status, reason)] + ["%s: %s" % header for header in headers.items()]

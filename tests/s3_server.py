@@ -10,14 +10,16 @@ and takes any region. On standard input each line is a command, which one line o
 
     bucket NAME          makes a bucket: "ok"
     token                a session's credentials: "ACCESS SECRET TOKEN"
+    flush                waits until FOLDER/requests.log has the requests that were answered: "ok"
     anything else        "error" and a sentence, as a command that fails
 
 FOLDER/requests.log has a line with `beast: ` for each request, some moments after its answer:
-... beast: 0x7f..: 127.0.0.1 - quire [22/Nov/2026:09:11:07.123 +0000] "GET /bucket/key HTTP/1.1" 206 4096 ...
+... beast: 0x7f..: 127.0.0.1 - quire [22/Nov/2026:09:11:07.123 +0000] "GET /bucket/key HTTP/1.1" 206 7 - - bytes=3-9 ...
 """
 
 import argparse
 import json
+import time
 import uuid
 
 import s3_client
@@ -103,6 +105,7 @@ class S3Server:
         self.tls_port = servers.free_port() if options.tls else 0
         self.monitor = "[v2:127.0.0.1:%d,v1:127.0.0.1:%d]" % (servers.free_port(), servers.free_port())
         self.fsid = str(uuid.uuid4())
+        self.flushes = 0
 
     def endpoints(self):
         words = ["endpoint=127.0.0.1:%d" % self.port] + ["endpoint=" + more for more in self.options.endpoint]
@@ -161,12 +164,25 @@ class S3Server:
         xml = self.request("POST", "/", service="sts", query={"Action": "GetSessionToken"}).body
         return " ".join(s3_client.element(xml, name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
 
+    def flush(self):
+        """A request's line is written after its answer, so that one that comes later has to show up; others are
+        written by other threads, and get a moment more."""
+        self.flushes += 1
+        mark = "/flush-%d" % self.flushes
+        s3_client.request("http://127.0.0.1:%d" % self.port, ACCESS, SECRET, "HEAD", mark)
+        log = self.servers.folder / "requests.log"
+        self.servers.wait_until("the log has " + mark, lambda: mark + " " in log.read_text(errors="replace"))
+        time.sleep(0.05)
+        return "ok"
+
     def answer(self, command):
         words = command.split()
         if words[:1] == ["bucket"] and len(words) == 2:
             return self.make_bucket(words[1])
         if words == ["token"]:
             return self.token()
+        if words == ["flush"]:
+            return self.flush()
         return "error no such command"
 
 

@@ -69,7 +69,7 @@ class Servers:
         """A command that ends by itself; what it printed."""
         done = subprocess.run(
             [str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=60, env=env, cwd=cwd, preexec_fn=killed_with_parent)
+            timeout=120, env=env, cwd=cwd, preexec_fn=killed_with_parent)
         if done.returncode != 0:
             raise StartError("%s: status %d\n%s%s" % (shlex.join(str(word) for word in command), done.returncode,
                                                       done.stdout, done.stderr))
@@ -86,7 +86,7 @@ class Servers:
                 name, self.running[name].returncode,
                 (self.folder / (name + ".out")).read_text(errors="replace")[-3000:]))
 
-    def wait_until(self, what, condition, seconds=60):
+    def wait_until(self, what, condition, seconds=120):
         deadline = time.monotonic() + seconds
         while not condition():
             self.check()
