@@ -7,6 +7,8 @@ build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-o
 clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
 bench_packages=(libbenchmark-dev libfaiss-dev libopenblas0-openmp)  # the last: the BLAS that FAISS advises
+s3_packages=(radosgw ceph-mon ceph-osd)  # a real S3 server that tests start; 12 s to install
+swift_packages=(swift-proxy swift-account swift-container swift-object memcached)  # a second, for nightly runs
 docs_packages=(doxygen)
 example_packages=(libfaiss-dev)  # with what it needs, some 35 MB
 
