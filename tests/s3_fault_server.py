@@ -84,7 +84,8 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 DEEP = DECLARATION + "<a>" * 100000 + "</a>" * 100000
 ENTITIES = DECLARATION + "<!DOCTYPE l [<!ENTITY a0 \"lol\">" + "".join(
-    "<!ENTITY a%d \"%s\">" % (i + 1, ("&a%d;" % i) * 10) for i in range(12)) + "]><ListBucketResult>&a12;</ListBucketResult>"
+    "<!ENTITY a%d \"%s\">" % (i + 1, ("&a%d;" % i) * 10) for i in range(12)
+) + "]><ListBucketResult>&a12;</ListBucketResult>"
 
 Object = collections.namedtuple("Object", "data etag modified headers")
 Upload = collections.namedtuple("Upload", "bucket key id initiated headers parts")
@@ -697,7 +698,8 @@ class Server:
     def log_line(entry):
         request = entry["request"]
         words = [request.method, request.target, str(entry["status"])]
-        words += ["%s=%s" % (name, request.headers[name].replace(" ", "_")) for name in LOGGED if name in request.headers]
+        words += ["%s=%s" % (name, request.headers[name].replace(" ", "_"))
+                  for name in LOGGED if name in request.headers]
         words.append("connection=%d" % entry["connection"])
         if entry["fault"]:
             words.append("fault=" + entry["fault"])

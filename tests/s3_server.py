@@ -14,7 +14,7 @@ and takes any region. On standard input each line is a command, which one line o
     anything else        "error" and a sentence, as a command that fails
 
 FOLDER/requests.log has a line with `beast: ` for each request, some moments after its answer:
-... beast: 0x7f..: 127.0.0.1 - quire [22/Nov/2026:09:11:07.123 +0000] "GET /bucket/key HTTP/1.1" 206 7 - - bytes=3-9 ...
+... beast: 0x7f..: 127.0.0.1 - quire [22/Nov/2026:09:11:07.123 +0000] "GET /bucket/key HTTP/1.1" 206 7 - - bytes=3-9 …
 """
 
 import argparse
@@ -147,6 +147,10 @@ class S3Server:
         self.servers.run("ceph-osd", "-c", configuration, "-i", "0", "--mkfs", "--no-mon-config",
                          "--osd-uuid", str(uuid.uuid4()))
         self.servers.start("ceph-osd", "ceph-osd", "-c", configuration, "-i", "0", "-f")
+        # A request that is older than the disk may be tried again only after five seconds.
+        log = self.servers.folder / "osd.0.log"
+        self.servers.wait_until("the disk is up", lambda: log.exists() and "booting -> active" in log.read_text(
+            errors="replace"))
 
     def request(self, *words, **more):
         return s3_client.must(s3_client.request("http://127.0.0.1:%d" % self.port, ACCESS, SECRET, *words, **more))

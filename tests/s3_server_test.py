@@ -88,8 +88,8 @@ class S3ServerTest(unittest.TestCase):
 
         upload = s3_client.element(ask("POST", "long", 200, query={"uploads": ""}).body, "UploadId")
         parts = [b"p" * (5 << 20), b"end"]
-        etags = [ask("PUT", "long", 200, body=part, query={"uploadId": upload, "partNumber": str(number)}).headers["etag"]
-                 for number, part in enumerate(parts, 1)]
+        etags = [ask("PUT", "long", 200, body=part, query={"uploadId": upload, "partNumber": number}).headers["etag"]
+                 for number, part in (("1", parts[0]), ("2", parts[1]))]
         self.assertEqual(ask("GET", "long", 200, query={"uploadId": upload}).body.count(b"<Part>"), 2)
         body = "".join("<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>" % part for part in enumerate(etags, 1))
         body = "<CompleteMultipartUpload>" + body + "</CompleteMultipartUpload>"

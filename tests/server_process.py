@@ -20,6 +20,7 @@ import tempfile
 import time
 
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -150,8 +151,7 @@ def attempt(start, prefix):
             except Exception as error:  # the test reads it, and fails
                 print("error " + " ".join(str(error).split()), flush=True)
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         servers.stop()
 
 
@@ -160,21 +160,19 @@ def serve(start, prefix, front):
     def end(*_):
         sys.exit(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, end)
     die_with_parent(signal.SIGTERM)
     if os.getppid() != front:
         return
-    tries = 3
-    for left in reversed(range(tries)):
+    for left in (2, 1, 0):
         try:
             attempt(start, prefix)
             return
         except StartError as error:
             if left == 0:
                 sys.exit("%s: %s" % (os.path.basename(sys.argv[0]), error))
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, end)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def supervise(start, prefix):
@@ -189,7 +187,7 @@ def supervise(start, prefix):
         os.setsid()
         serve(start, prefix, front)
         sys.exit(0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, lambda *_: os.kill(child, signal.SIGTERM))
     os.close(0)
     os.close(1)

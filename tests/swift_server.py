@@ -120,7 +120,8 @@ class SwiftServer:
         servers.check()
 
     def make_bucket(self, name):
-        s3_client.must(s3_client.request("http://127.0.0.1:%d" % self.ports["proxy"], ACCESS, SECRET, "PUT", "/" + name))
+        endpoint = "http://127.0.0.1:%d" % self.ports["proxy"]
+        s3_client.must(s3_client.request(endpoint, ACCESS, SECRET, "PUT", "/" + name))
         return "ok"
 
     def answer(self, command):
