@@ -168,6 +168,21 @@ TEST_F(BulkLoading, WhatWasNotCommittedIsGoneAfterACrashAndItsRowsAreUsedAgain) 
   EXPECT_EQ(store_->info()->fragmentation, 0.0);
 }
 
+TEST_F(BulkLoading, WhatWasNotCommittedIsInNoCheckpoint) {
+  create();
+  put(1, 1);
+  {
+    auto loader = load();
+    auto rows = claim(loader, 50);
+    ASSERT_TRUE(append(rows, {1, 2, 3}));
+    ASSERT_TRUE(succeeded(store_->checkpoint()));
+    lose_power();
+  }
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_EQ(store_->info()->dead_rows, 0U);
+}
+
 TEST_F(BulkLoading, ACloseWaitsForItsEnd) {
   create();
   std::optional<BulkLoader> loader = load();

@@ -88,6 +88,16 @@ TEST_F(Compaction, ViewsGoOnShowingWhatTheyShowed) {
   EXPECT_EQ(contents_of(before), was);
 }
 
+// Else they would keep the old files, and their disk space, until the next batch.
+TEST_F(Compaction, ViewsMadeAfterItShowTheNewGeneration) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_EQ(store_->view().history_lsn(), store_->view().lsn());
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 TEST_F(Compaction, KeepsTheLsnOfEachVector) {
   create();
   put(1, 1);
@@ -114,6 +124,31 @@ TEST_F(Compaction, WaitsForBulkLoads) {
     ASSERT_TRUE(append(rows, {1, 2, 3}));
     ASSERT_TRUE(commit(loader, rows));
   }
+  ASSERT_TRUE(succeeded(store_->compact()));
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(Compaction, GivesWayToABulkLoadThatBeginsMeanwhile) {
+  create();
+  ASSERT_TRUE(put_many(0, 100));
+  remove_many(0, 50);
+  std::optional<BulkLoader> loader;
+  std::optional<Claim> rows;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    if (!loader && call.path == file("gen-2.rows") && std::string(call.operation) == "sync") {
+      loader.emplace(load());
+      rows.emplace(claim(*loader, 10));
+      EXPECT_TRUE(append(*rows, {1, 2, 3}));
+    }
+    return os::SimulatedOutcome{};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::busy, store_->compact()));
+  disk_->set_hook({});
+  ASSERT_TRUE(rows.has_value());
+  EXPECT_TRUE(commit(*loader, *rows));
+  EXPECT_EQ(contents_of(*store_), model_);
+  rows.reset();
+  loader.reset();
   ASSERT_TRUE(succeeded(store_->compact()));
   EXPECT_EQ(contents_of(*store_), model_);
 }
@@ -222,6 +257,31 @@ TEST_F(Compaction, KeepsWhatIsPutUnderTheLastCopy) {
   lose_power();
   reopen();
   EXPECT_EQ(contents_of(*store_), model_);
+}
+
+// A power cut may keep the rename of MANIFEST alone of what was done in the directory since its last sync. No log is
+// made here, which would sync it too.
+TEST_F(Compaction, MakesTheNamesOfItsFilesDurableBeforeTheManifestSaysThem) {
+  create();
+  ASSERT_TRUE(put_many(0, 10));
+  remove_many(0, 5);
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  int cuts = 0;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    if (std::string(call.operation) != "sync_directory") return os::SimulatedOutcome{};
+    for (int i = 0; i < 50; ++i, ++cuts) {
+      const auto after = disk_->power_cut(os::Survivors::random, random_);
+      const auto opened = StoreAccess::open(*after, kStorePath, StoreMode::read_write);
+      EXPECT_TRUE(succeeded(opened));
+      if (opened) {
+        EXPECT_EQ(contents_of(*opened), model_);
+      }
+    }
+    return os::SimulatedOutcome{};
+  });
+  ASSERT_TRUE(succeeded(store_->compact()));
+  disk_->set_hook({});
+  EXPECT_GE(cuts, 100);
 }
 
 // A compaction that a writer overtakes at calls of its own: those on files of the next generation.

@@ -1,7 +1,13 @@
 // A full disk: puts are refused, nothing is lost, and removes, checkpoints and compaction go on.
 #include <atomic>
 #include <cerrno>
+#include <thread>
+#include <utility>
+#include <vector>
 
+#include "vector/control_page.hpp"
+#include "vector/row_file.hpp"
+#include "vector/slot_file.hpp"
 #include "vector/spare_logs.hpp"
 #include "vector/store_test_fixture.hpp"
 
@@ -82,6 +88,40 @@ TEST_F(FullDisk, TakesManyRemovesOneByOneWithoutBeingAsked) {
   EXPECT_EQ(contents_of(*store_), model_);
 }
 
+// They come while the checkpoint syncs rows, and has no log yet.
+TEST_F(FullDisk, RemovesLeaveTheLastSpareToACheckpoint) {
+  options_.spare_log_bytes = 16 << 10;
+  create(Durability::power_loss, options_);
+  ASSERT_TRUE(put_many(0, 1000));
+  ASSERT_TRUE(succeeded(store_->close()));
+  background_ = true;  // what removes make due waits for the checkpoint
+  reopen();
+  put(2000, 1);
+  // The first chores end with the metrics; the spares are there by then.
+  while (disk_->info(file("LOCK"))->size <= kMetricsBlockOffset) std::this_thread::yield();
+  disk_->set_capacity(1);
+  std::uint64_t removed = 0;
+  disk_->set_hook([&, has_come = false](const os::SimulatedCall& call) mutable {
+    const bool syncs_rows =
+        call.path == file("gen-1.rows") && std::string(call.operation) == "sync";
+    if (!syncs_rows || std::exchange(has_come, true)) return os::SimulatedOutcome{};
+    while (true) {
+      const auto result = store_->remove(removed);
+      if (!result) {
+        EXPECT_TRUE(failed_with(ErrorCode::no_space, result));
+        break;
+      }
+      model_.erase(removed++);
+    }
+    return os::SimulatedOutcome{};
+  });
+  EXPECT_TRUE(succeeded(store_->checkpoint()));
+  EXPECT_GT(removed, options_.spare_log_bytes / 96) << "one spare was theirs";
+  EXPECT_EQ(contents_of(*store_), model_);
+  store_.reset();
+  disk_->set_hook({});
+}
+
 TEST_F(FullDisk, KeepsItsReserveWhileOnlyPutsAreTried) {
   create_on_small_disk();
   const std::uint64_t ids = fill(100);
@@ -132,6 +172,29 @@ TEST_F(FullDisk, SpaceThatWasReservedIsThereWhenOthersFillTheDisk) {
   EXPECT_TRUE(succeeded(put_many(0, 300)));  // not more than the log has room for
   EXPECT_TRUE(failed_with(ErrorCode::capacity, store_->reserve(kMaxRows)));
   EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->reserve(1'000'000)));
+}
+
+// The system keeps what it could give of an allocation that failed: all there was.
+TEST_F(FullDisk, WhatCouldNotBeReservedInWholeIsLeftToOthers) {
+  create();
+  put(1, 1);
+  const auto identity = read_manifest(*disk_, kStorePath)->identity;
+  auto rows = RowFile::create(*disk_, "/", identity, 1);
+  ASSERT_TRUE(succeeded(rows));
+  auto slots = SlotFile::create(*disk_, "/", identity, 1);
+  ASSERT_TRUE(succeeded(slots));
+  auto rows_file = disk_->open((*rows)->path(), os::OpenMode::read, 0);
+  ASSERT_TRUE(succeeded(rows_file));
+  constexpr std::uint64_t kLarge = std::uint64_t{1} << 40;
+  disk_->set_capacity(kLarge);
+  disk_->set_capacity(kLarge - (*rows_file)->space()->free_bytes + (32 << 10));
+  const std::vector<std::byte> row(kDimension);
+  EXPECT_TRUE(succeeded((*rows)->write(0, row)));
+  EXPECT_EQ((*rows_file)->info()->size, kHeaderBytes + kDimension) << "no more ahead";
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, (*rows)->reserve(1'000'000)));
+  EXPECT_EQ((*rows_file)->info()->size, kHeaderBytes + kDimension);
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, (*slots)->reserve(1'000'000)));
+  EXPECT_EQ(disk_->info("/gen-1.slots")->size, kHeaderBytes);
 }
 
 TEST_F(FullDisk, SparesAreMadeAgainAndDamagedOnesReplaced) {
@@ -211,6 +274,7 @@ TEST_F(DeadRuns, StayWhileAViewShowsThem) {
   std::optional<ReadView> view = store_->view();
   const ReadView copy = *view;
   make_dead_run();
+  const ReadView newer = store_->view();
   ASSERT_TRUE(succeeded(store_->checkpoint()));
   view.reset();
   EXPECT_GT(rows_on_disk(), kRows * kDimension);
@@ -246,6 +310,29 @@ TEST_F(DeadRuns, StayWhileAReaderInAnotherOpeningShowsThem) {
   put(1, 101);
   ASSERT_TRUE(succeeded(store_->checkpoint()));
   EXPECT_LT(rows_on_disk(), kRows * kDimension / 2);
+}
+
+// It has looked at the MANIFEST, and has no lock on the rows yet.
+TEST_F(DeadRuns, AreNotShownByAReaderThatOpensMeanwhile) {
+  create(Durability::power_loss, options_);
+  ASSERT_TRUE(put_many(0, kRows));
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  bool has_come = false;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool opens_rows =
+        call.path == file("gen-1.rows") && std::string(call.operation) == "open";
+    if (opens_rows && !std::exchange(has_come, true)) {
+      make_dead_run();
+      EXPECT_TRUE(succeeded(store_->checkpoint()));
+    }
+    return os::SimulatedOutcome{};
+  });
+  const auto reader = open(StoreMode::read_only);
+  disk_->set_hook({});
+  EXPECT_TRUE(has_come);
+  EXPECT_LT(rows_on_disk(), kRows * kDimension / 2);
+  ASSERT_TRUE(succeeded(reader));
+  EXPECT_EQ(contents_of(*reader), model_);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The index and the table of versions, read while they grow; run under TSan too.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <random>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "vector/catalog.hpp"
+#include "vector/id_index.hpp"
 
 namespace quire::vector {
 namespace {
@@ -77,6 +79,34 @@ TEST_F(IndexThreads, AViewFindsAllThatWasPutBeforeItWhileTheIndexGrows) {
   std::jthread first([this] { read(1); });
   std::jthread second([this] { read(2); });
   write();
+}
+
+// More readers than cores, so that now and then one sleeps between its look at the pages and the one at the hash table.
+TEST(IdIndexThreads, WhatMovesIntoAPageIsFoundAllTheWhile) {
+  constexpr std::uint64_t kIds = 100'000;  // in order, so that all move into pages sooner or later
+  for (int round = 0; round < 12 && !::testing::Test::HasFailure(); ++round) {
+    Epochs epochs;
+    IdIndex index(epochs);
+    std::atomic<std::uint64_t> published{0};
+    const auto read = [&](std::uint64_t seed) {
+      std::mt19937_64 random(seed);
+      while (published.load() < kIds) {
+        const auto epoch = epochs.current();
+        const std::uint64_t count = published.load(std::memory_order_acquire);
+        for (int i = 0; i < 1000 && count > 0; ++i) {
+          // Of the last ones, which have not moved yet.
+          const std::uint64_t id = count - 1 - random() % std::min<std::uint64_t>(count, 20'000);
+          ASSERT_EQ(index.find(id), id + 1);
+        }
+      }
+    };
+    std::vector<std::jthread> readers;
+    for (std::uint64_t seed = 0; seed < 4; ++seed) readers.emplace_back(read, seed);
+    for (std::uint64_t id = 0; id < kIds; ++id) {
+      index.set(id, id + 1);
+      published.store(id + 1, std::memory_order_release);
+    }
+  }
 }
 
 }  // namespace

@@ -252,5 +252,22 @@ TEST(Nearest, APortionThatIsMissingIsAnErrorAndNeverFewerNeighbours) {
   }
 }
 
+// With few queries every distance is measured, with many a screen looks at the rows first.
+TEST_F(StoreTest, NearestInAFileThatWasCutIsAnErrorAndNeverFewerNeighbours) {
+  constexpr std::uint32_t kWide = 1024;
+  const std::vector<float> row(kWide, 1);
+  auto store = *StoreAccess::create(*disk_, kStorePath,
+                                    {.dimension = kWide, .element_type = ElementType::f32});
+  for (std::uint64_t id = 0; id < 20; ++id) ASSERT_TRUE(succeeded(store.put(id, row)));
+  const ReadView view = store.view();
+  const auto rows = disk_->open(file("gen-1.rows"), os::OpenMode::read_write, 0);
+  ASSERT_TRUE(succeeded(rows));
+  ASSERT_TRUE(succeeded((*rows)->truncate(kHeaderBytes + 10 * kWide * sizeof(float))));
+  for (const std::size_t queries : {1U, 40U}) {
+    const std::vector<float> many(queries * kWide, 1);
+    EXPECT_TRUE(failed_with(ErrorCode::truncated, view.nearest(many, 3))) << queries;
+  }
+}
+
 }  // namespace
 }  // namespace quire::vector

@@ -1,4 +1,7 @@
 // Readers beside a writer, and without one: what refresh() shows.
+#include <string_view>
+#include <utility>
+
 #include "base/try.hpp"
 #include "vector/store_test_fixture.hpp"
 
@@ -121,6 +124,17 @@ TEST_F(Refresh, WithoutAWriterShowsAllThatIsCommitted) {
   EXPECT_TRUE(follows(true));
 }
 
+TEST_F(Refresh, WithoutAWriterFollowsTheCheckpointsOfOneThatHadNoLog) {
+  create(Durability::checkpoint_only);
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  open_reader();
+  put(2, 2);
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  store_.reset();  // the writer is killed
+  EXPECT_TRUE(follows(true));
+}
+
 TEST_F(Refresh, AfterAPowerCutRowsComeFromTheLogUntilAWriterHasRestoredThem) {
   create();
   ASSERT_TRUE(put_many(0, 3));
@@ -133,6 +147,15 @@ TEST_F(Refresh, AfterAPowerCutRowsComeFromTheLogUntilAWriterHasRestoredThem) {
   put(1, 100);
   EXPECT_TRUE(follows(true));
   EXPECT_EQ(before.find<std::uint8_t>(1).value().front(), vector_of(1, kDimension).front());
+}
+
+TEST_F(Refresh, RowsThatTheFileDoesNotHaveComeFromTheLog) {
+  create();
+  put(1, 1);
+  open_reader();
+  put(2, 2);
+  ASSERT_TRUE(succeeded(disk_->flip(file("gen-1.rows"), kHeaderBytes + kDimension, std::byte{1})));
+  EXPECT_TRUE(follows(true));
 }
 
 TEST_F(Refresh, FollowsRandomHistories) {
@@ -219,6 +242,47 @@ TEST_F(Refresh, AReaderThatOpensWhileAWriterBeginsShowsNothingUnacknowledged) {
   EXPECT_EQ(reader_->view().lsn(), 0U);
 }
 
+// What it has acknowledged is not known before it has recovered: a power cut may have kept the page in LOCK that its
+// predecessor wrote last, and not the batch that this tells of.
+TEST_F(Refresh, AReaderThatOpensWhileAWriterRecoversIsNotHeldToWhatAnotherToldOf) {
+  create(Durability::process_crash);
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->sync()));
+  const Model was = model_;
+  put(2, 2);
+  ASSERT_TRUE(succeeded((*disk_->open(file("LOCK"), os::OpenMode::read_write, 0))->sync()));
+  lose_power();
+  bool has_begun = false;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool reads_log =
+        call.path.ends_with(".wal") && std::string_view(call.operation) == "open";
+    if (reads_log && !std::exchange(has_begun, true)) {
+      open_reader();
+    }
+    return os::SimulatedOutcome{};
+  });
+  reopen();
+  disk_->set_hook({});
+  EXPECT_TRUE(has_begun);
+  ASSERT_TRUE(reader_.has_value());
+  EXPECT_EQ(contents_of(*reader_), was);
+}
+
+TEST_F(Refresh, AnotherStoreInItsPlaceIsAnErrorAndChangesNothing) {
+  create();
+  put(1, 1);
+  open_reader();
+  const Model was = model_;
+  store_.reset();
+  const auto names = disk_->list(kStorePath);
+  ASSERT_TRUE(succeeded(names));
+  for (const std::string& name : *names) ASSERT_TRUE(succeeded(disk_->remove(file(name))));
+  create();
+  put(2, 2);
+  EXPECT_TRUE(failed_with(ErrorCode::changed, reader_->refresh()));
+  EXPECT_EQ(contents_of(*reader_), was);
+}
+
 TEST_F(Refresh, OfAWriterIsNothingNewAndOfAClosedStoreAnError) {
   create();
   put(1, 1);
@@ -245,6 +309,34 @@ TEST_F(Refresh, AnErrorChangesNothingAndTheNextOneGoesOn) {
     ASSERT_EQ(contents_of(*reader_), was);
   }
   EXPECT_EQ(contents_of(*reader_), model_);
+}
+
+// It may have read a part of what is new by then.
+TEST_F(Refresh, TheChangesAreRightAfterAnErrorToo) {
+  constexpr std::uint64_t kBatches = 8;
+  create();
+  ASSERT_TRUE(put_many(0, 10));
+  for (std::uint64_t call = 0;; ++call) {
+    ASSERT_LT(call, 200U);
+    SCOPED_TRACE(call);
+    open_reader();
+    const std::uint64_t first = store_->view().lsn();
+    for (std::uint64_t id = 0; id < kBatches; ++id) put(id, 100 + call * kBatches + id);
+    disk_->set_hook([left = call](const os::SimulatedCall&) mutable {
+      if (left == 0) return os::SimulatedOutcome{.fail_with = EIO};
+      --left;
+      return os::SimulatedOutcome{};
+    });
+    const auto refreshed = reader_->refresh();
+    disk_->set_hook({});
+    EXPECT_TRUE(follows(!refreshed));
+    for (std::uint64_t batch = 0; batch < kBatches; ++batch) {
+      const auto changes = reader_->view().changes(first + batch);
+      ASSERT_TRUE(succeeded(changes));
+      EXPECT_EQ(changes->size(), kBatches - batch);
+    }
+    if (refreshed) break;
+  }
 }
 
 }  // namespace

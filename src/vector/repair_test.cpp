@@ -293,6 +293,33 @@ TEST_F(RepairTest, AMissingManifestIsFoundAgain) {
   EXPECT_EQ(contents_of(*store_), model_);
 }
 
+// They lie behind those of the next checkpoint, with LSNs that count by then.
+TEST_F(RepairTest, EntriesOfACheckpointThatCameToNothingAreNotTakenForOthers) {
+  create(Durability::checkpoint_only);
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  Model expected = model_;
+  ASSERT_TRUE(put_many(2, 2));
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    return os::SimulatedOutcome{.fail_with = call.path == file("MANIFEST.tmp") ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->checkpoint()));
+  disk_->set_hook({});
+  reopen();
+  EXPECT_EQ(contents_of(*store_), expected);
+  put(4, 4);
+  expected[4] = model_[4];
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  reopen();  // with a log that says how far the entries go
+  store_.reset();
+  ASSERT_TRUE(succeeded(disk_->remove(file("MANIFEST"))));
+  const auto report = repair_it({.durability = Durability::checkpoint_only});
+  ASSERT_TRUE(succeeded(report));
+  EXPECT_TRUE(report->lost_nothing());
+  reopen();
+  EXPECT_EQ(contents_of(*store_), expected);
+}
+
 TEST_F(RepairTest, ItDoesNotGuessWhichOfTwoGenerationsCounts) {
   make_and_crash();
   ASSERT_TRUE(succeeded(disk_->remove(file("MANIFEST"))));

@@ -1,7 +1,12 @@
 // Damage is found, never served: flipped bytes, cut and missing files, files of other stores.
 #include <algorithm>
 #include <cerrno>
+#include <span>
+#include <vector>
 
+#include "base/checksum.hpp"
+#include "vector/log_writer.hpp"
+#include "vector/store_core.hpp"
 #include "vector/store_test_fixture.hpp"
 
 namespace quire::vector {
@@ -344,6 +349,68 @@ TEST_F(DamagedStore, AReaderRefusesDamageToo) {
   make_and_crash();
   ASSERT_TRUE(succeeded(disk_->flip(file("log-2.wal"), 4096 + 70, std::byte{1})));
   EXPECT_TRUE(failed_with(ErrorCode::corrupt, open(StoreMode::read_only)));
+}
+
+// Records that are whole, each with a head or an operation that no writer gives it.
+class StrangeRecord : public StoreTest {
+ protected:
+  // A store with one vector in a checkpoint and an empty log.
+  void SetUp() override {
+    create();
+    put(1, 1);
+    ASSERT_TRUE(succeeded(store_->close()));
+    store_.reset();
+    manifest_ = *read_manifest(*disk_, kStorePath);
+    row_ = vector_of(2, kDimension);
+    const auto bytes = std::as_bytes(std::span(row_));
+    head_ = {.lsn = 2, .durable_lsn = 1, .generation = 1};
+    operation_ = {.kind = OperationKind::put,
+                  .id = 2,
+                  .row = manifest_.row_limit,
+                  .row_checksum = base::checksum(bytes)};
+  }
+
+  // Of batch 2, with the vector.
+  void append() {
+    auto log = LogWriter::open_empty(*disk_, kStorePath, manifest_.identity, manifest_.first_log);
+    ASSERT_TRUE(succeeded(log));
+    const std::span<const std::byte> row = std::as_bytes(std::span(row_));
+    ASSERT_TRUE(succeeded(log->append(head_, {&operation_, 1}, {&row, 1})));
+  }
+
+  void expect_dropped() {
+    append();
+    reopen();
+    EXPECT_EQ(contents_of(*store_), model_);
+    EXPECT_GT(store_->recovery().dropped_bytes, 0U);
+  }
+
+  Manifest manifest_;
+  RecordHead head_;
+  Operation operation_;
+  std::vector<std::uint8_t> row_;
+};
+
+TEST_F(StrangeRecord, AnUsualOneIsTaken) {
+  append();
+  reopen();
+  model_[2] = row_;
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+TEST_F(StrangeRecord, OfARowOfTheCheckpointIsDropped) {
+  operation_.row = 0;
+  expect_dropped();
+}
+
+TEST_F(StrangeRecord, OfAnotherGenerationIsDropped) {
+  head_.generation = 2;
+  expect_dropped();
+}
+
+TEST_F(StrangeRecord, OfAPartThatIsNotTheNextIsDropped) {
+  head_.part = 1;
+  expect_dropped();
 }
 
 }  // namespace

@@ -279,6 +279,56 @@ TEST_F(FailingDisk, RecordsWrittenAfterAHalfMadeLogAreKept) {
   }
 }
 
+// Removes leave the last spare to checkpoints, so that a log of theirs may have to be made. It is durable by itself:
+// the checkpoint that comes next need not come to anything.
+TEST_F(FailingDisk, ARemoveInALogThatNoSpareBecameIsKept) {
+  create();
+  ASSERT_TRUE(put_many(0, 3));
+  int records_to_fail = 2;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const bool writes = std::string(call.operation) == "write";
+    const bool makes_spare = writes && call.path.find("/spare-") != std::string::npos &&
+                             call.range.length > kHeaderBytes;
+    const bool writes_record =
+        writes && call.path.ends_with(".wal") && call.range.offset >= kHeaderBytes;
+    const bool begins_checkpoint =
+        call.path == file("gen-1.rows") && std::string(call.operation) == "sync";
+    const bool fails = makes_spare || begins_checkpoint || (writes_record && records_to_fail-- > 0);
+    return os::SimulatedOutcome{.fail_with = fails ? ENOSPC : 0};
+  });
+  EXPECT_TRUE(failed_with(ErrorCode::no_space, store_->remove(1))) << "neither log has room";
+  ASSERT_TRUE(disk_->info(file("log-2.wal")).has_value());
+  ASSERT_TRUE(*store_->remove(1));
+  model_.erase(1);
+  disk_->set_hook({});
+  ASSERT_TRUE(disk_->info(file("log-3.wal")).has_value());
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
+// Nothing can be synced in it any more.
+TEST_F(FailingDisk, ASpareWhoseSyncFailedBecomesNoLog) {
+  create();
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    const std::string operation = call.operation;
+    const bool fails =
+        call.path == file(spare_name(1)) && (operation == "sync" || operation == "remove");
+    return os::SimulatedOutcome{.fail_with = fails ? EIO : 0};
+  });
+  put(1, 1);
+  disk_->set_hook({});
+  ASSERT_TRUE(disk_->info(file(spare_name(1))).has_value());
+  store_.reset();
+  auto opened = open();
+  ASSERT_TRUE(succeeded(opened));
+  store_.emplace(*std::move(opened));
+  put(2, 2);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 TEST_F(FailingDisk, AFailedSyncRefusesWritesUntilReopened) {
   create();
   put(1, 1);

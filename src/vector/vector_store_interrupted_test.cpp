@@ -55,10 +55,40 @@ TEST_F(Interrupted, ALogWhoseHeaderWasNotYetDurableIsMadeSoBeforeItIsGoneOnWith)
   EXPECT_FALSE(open());
   disk_->set_hook({});
   reopen();
+  // MANIFEST begins with that log now.
+  const auto after = disk_->power_cut(os::Survivors::none, random_);
+  const auto opened = StoreAccess::open(*after, kStorePath, StoreMode::read_write);
+  ASSERT_TRUE(succeeded(opened));
+  EXPECT_EQ(contents_of(*opened), model_);
   put(2, 2);
   lose_power(os::Survivors::none);
   reopen();
   EXPECT_EQ(contents_of(*store_), model_);
+}
+
+// What it recovered is in no checkpoint yet, and the old log may still lose it.
+TEST_F(Interrupted, TheLogOfARecoveryDoesNotTakeWhatWasRecoveredForDurable) {
+  create(Durability::process_crash);
+  put(1, 1);
+  ASSERT_TRUE(succeeded(store_->sync()));
+  const Model synced = model_;
+  put(2, 2);
+  store_.reset();
+  int cuts = 0;
+  disk_->set_hook([&](const os::SimulatedCall&) {
+    const auto after = disk_->power_cut(os::Survivors::none, random_);
+    const auto opened = StoreAccess::open(*after, kStorePath, StoreMode::read_write);
+    EXPECT_TRUE(succeeded(opened));
+    if (opened) {
+      const Model found = contents_of(*opened);
+      EXPECT_TRUE(found == synced || found == model_);
+    }
+    ++cuts;
+    return os::SimulatedOutcome{};
+  });
+  EXPECT_TRUE(succeeded(open()));
+  disk_->set_hook({});
+  EXPECT_GT(cuts, 20);
 }
 
 TEST_F(Interrupted, AStoreWhoseDirectoryWasNotYetDurableIsMadeSoBeforeItTakesWrites) {

@@ -203,6 +203,19 @@ TEST_F(StoreTest, CheckpointOnlyKeepsWhatWasCheckpointed) {
   EXPECT_EQ(contents_of(*store_), synced);
 }
 
+// It shows rows that are in no log and no checkpoint: nobody else knows of them.
+TEST_F(StoreTest, WithoutALogAViewKeepsWhatItShowsWhenTheStoreIsOpenedAgain) {
+  create(Durability::checkpoint_only);
+  ASSERT_TRUE(put_many(0, 5000));
+  const ReadView view = store_->view();
+  const Model was = model_;
+  reopen();
+  EXPECT_EQ(store_->view().size(), 0U);
+  ASSERT_TRUE(put_many(0, 5000, 7));
+  EXPECT_EQ(contents_of(view), was);
+  EXPECT_EQ(contents_of(*store_), model_);
+}
+
 // Reading beside a writer, and reading what a crash left without writing.
 
 TEST_F(StoreTest, AReaderSeesWhatIsCommitted) {

@@ -1,7 +1,10 @@
 // Many threads on one store: readers beside writers, each seeing whole vectors of one moment.
 #include <atomic>
 #include <chrono>
+#include <span>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "vector/store_test_fixture.hpp"
 
@@ -162,6 +165,51 @@ TEST_F(Threads, AReaderBesideAWriterOpensAtAnyMoment) {
     }
     done.store(true);
   }
+}
+
+// A checkpoint syncs the rows before it keeps writers waiting, and again what came meanwhile: that is in no log any more
+// when it is done.
+TEST_F(Threads, WhatIsWrittenWhileACheckpointSyncsIsKept) {
+  background_ = false;
+  create();
+  put(1, 1);
+  std::atomic<bool> has_begun{false};
+  std::atomic<bool> writes{false};
+  std::atomic<bool> is_looking{false};
+  const auto is_synced = [&] {  // the row of id 1
+    const auto disk = disk_->open(file("gen-1.rows"), os::OpenMode::read_direct, 0);
+    std::vector<std::uint8_t> row(kDimension);
+    const auto bytes = std::as_writable_bytes(std::span(row));
+    return disk && (*disk)->read_exactly(kHeaderBytes, bytes) && row == model_[1];
+  };
+  std::jthread writer;
+  disk_->set_hook([&](const os::SimulatedCall& call) {
+    if (is_looking || call.path != file("gen-1.rows")) return os::SimulatedOutcome{};
+    const std::string operation = call.operation;
+    if (operation == "sync" && !has_begun.exchange(true)) {
+      EXPECT_FALSE(is_synced());
+      writer =
+          std::jthread([&] { EXPECT_TRUE(succeeded(store_->put(2, vector_of(2, kDimension)))); });
+      writes.wait(false);
+    }
+    if (operation == "write" && has_begun && !writes.exchange(true)) {
+      writes.notify_all();
+      is_looking = true;
+      while (!is_synced()) std::this_thread::yield();
+      is_looking = false;
+    }
+    return os::SimulatedOutcome{};
+  });
+  ASSERT_TRUE(succeeded(store_->checkpoint()));
+  disk_->set_hook({});
+  ASSERT_TRUE(writer.joinable());
+  writer.join();
+  model_[2] = vector_of(2, kDimension);
+  EXPECT_EQ(store_->info()->checkpoint_lsn, 2U);
+  lose_power();
+  reopen();
+  EXPECT_EQ(contents_of(*store_), model_);
+  EXPECT_TRUE(store_->verify()->ok());
 }
 
 }  // namespace
