@@ -54,8 +54,6 @@ class HttpFetch {
   virtual const char* operation() const { return "read"; }
   virtual std::optional<ByteRange> range() const { return std::nullopt; }
 
-  // Tries that failed.
-  unsigned failed_tries() const noexcept { return retry_.failed_tries(); }
   // An error of this fetch, which names the URL, and the range if there is one.
   Error error(ErrorCode code, std::string why, int status = 0) const;
   // The error for a status that says no.

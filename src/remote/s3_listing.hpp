@@ -27,7 +27,7 @@ struct S3UploadPage {
 [[nodiscard]] Result<S3Page> parse_object_list(std::string_view xml);
 [[nodiscard]] Result<S3UploadPage> parse_upload_list(std::string_view xml);
 [[nodiscard]] Result<std::string> parse_upload_id(std::string_view xml);
-[[nodiscard]] Result<std::string> parse_completed_etag(std::string_view xml);
+[[nodiscard]] Result<void> parse_completion(std::string_view xml);
 
 // The body that completes an upload: the ETags of its parts, the first one's number is 1.
 [[nodiscard]] std::string completion_of(const std::vector<std::string>& etags);

@@ -48,7 +48,7 @@ TEST(S3ListingTest, RefusesWhatIsNoList) {
     EXPECT_EQ(code_of(parse_object_list(xml)), "network") << xml;
   }
   EXPECT_EQ(code_of(parse_upload_id("<InitiateMultipartUploadResult/>")), "network");
-  EXPECT_EQ(code_of(parse_completed_etag("<Error/>")), "network");
+  EXPECT_EQ(code_of(parse_completion("<Error/>")), "network");
 }
 
 // Entities of a document type are not expanded, and depth is no recursion.
@@ -81,7 +81,7 @@ TEST(S3ListingTest, ReadsTimes) {
 }
 
 TEST(S3ErrorTest, KeepsWordsOnly) {
-  Refusal refusal{.head = {.status = 403},
+  Refusal refusal{.head = {},
                   .body = "<Error><Code>Access<b/>Denied</Code><Region>eu\nwest</Region></Error>"};
   EXPECT_EQ(S3Error::of(refusal).region, "");
   refusal.body =

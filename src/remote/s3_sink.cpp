@@ -1,13 +1,13 @@
 #include "remote/s3_sink.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/random.hpp"
 #include "base/try.hpp"
 #include "remote/s3_call.hpp"
 #include "remote/s3_listing.hpp"
@@ -24,6 +24,7 @@ constexpr std::uint64_t kLeastPart = 5 * kMiB;
 constexpr std::uint64_t kLongestPart = 5'120 * kMiB;
 constexpr std::uint64_t kMostParts = 10'000;
 constexpr auto kAbortTime = 10s;
+constexpr auto kLastLook = 10s;
 
 std::uint64_t part_bytes(const S3SinkOptions& options) {
   const std::uint64_t needed = (options.expected_bytes / kMostParts / kMiB + 1) * kMiB;
@@ -32,26 +33,19 @@ std::uint64_t part_bytes(const S3SinkOptions& options) {
   return std::clamp(options.part_bytes, least, std::max(least, kLongestPart));
 }
 
-using Md5 = std::array<unsigned char, 16>;
+// Kept with the object, so that its writer knows it again where an answer was lost: an object of the same bytes may be
+// someone else's.
+constexpr std::string_view kMark = "x-amz-meta-quire-writer";
 
-// Nothing where it is forbidden.
-std::optional<Md5> md5(std::span<const std::byte> bytes) {
-  Md5 digest{};
-  std::size_t length = digest.size();
-  if (EVP_Q_digest(nullptr, "MD5", nullptr, bytes.data(), bytes.size(), digest.data(), &length) !=
-      1) {
-    return std::nullopt;
+std::string new_mark() {
+  std::string mark;
+  for (int i = 0; i < 2; ++i) {
+    std::array<char, 17> digits{};
+    std::snprintf(digits.data(), digits.size(), "%016llx",
+                  static_cast<unsigned long long>(base::random_u64()));
+    mark += digits.data();
   }
-  return digest;
-}
-
-std::string hex(const Md5& digest) {
-  std::string text;
-  for (const unsigned char byte : digest) {
-    text += "0123456789abcdef"[byte >> 4U];
-    text += "0123456789abcdef"[byte & 15U];
-  }
-  return text;
+  return mark;
 }
 
 std::string_view unquoted(std::string_view etag) {
@@ -61,22 +55,6 @@ std::string_view unquoted(std::string_view etag) {
   return etag;
 }
 
-// The ETag that a server gives an object of these parts, if it makes ETags as Amazon does: MD5 of the parts' MD5, and how
-// many they are. Not documented, but what is seen everywhere.
-std::string etag_of_parts(const std::vector<std::string>& etags) {
-  std::vector<std::byte> digests;
-  for (const std::string& quoted : etags) {
-    const std::string_view etag = unquoted(quoted);
-    if (etag.size() != 32) return {};
-    for (std::size_t i = 0; i < etag.size(); i += 2) {
-      const auto byte = net::unescaped("%" + std::string(etag.substr(i, 2)));
-      digests.push_back(byte ? static_cast<std::byte>(byte->front()) : std::byte{0});
-    }
-  }
-  const auto digest = md5(digests);
-  return digest ? hex(*digest) + "-" + std::to_string(etags.size()) : std::string();
-}
-
 class S3Sink final : public ByteSink {
  public:
   S3Sink(std::shared_ptr<S3Connection> connection, std::string key, const S3SinkOptions& options)
@@ -84,7 +62,8 @@ class S3Sink final : public ByteSink {
         connection_(std::move(connection)),
         key_(std::move(key)),
         options_(options),
-        part_bytes_(part_bytes(options)) {}
+        part_bytes_(part_bytes(options)),
+        mark_(new_mark()) {}
   ~S3Sink() override {
     if (!parts_) return;
     const std::string upload = parts_->upload();
@@ -107,31 +86,37 @@ class S3Sink final : public ByteSink {
     return Error(code, "write").with_path(name()).with_detail(std::move(why));
   }
   // The headers that make the object appear only if it may.
-  net::HttpHeaders conditions() const;
+  net::HttpHeaders conditions(std::string_view etag) const;
+  net::HttpHeaders description() const {
+    return {{"Content-Type", options_.content_type}, {std::string(kMark), mark_}};
+  }
   ErrorCode unmet() const noexcept {
     return options_.if_exists == IfExists::fail ? ErrorCode::exists : ErrorCode::changed;
   }
   Result<void> begin_upload();
   Result<void> send_part();
   Result<void> put_whole();
+  Result<void> put_whole_if(std::string_view etag);
   Result<void> complete();
   Result<void> check_before_completing() const;
-  // The last request failed. It may have been carried out, which the object's ETag tells.
-  Result<void> after_failure(const Error& why, unsigned failed_tries,
-                             const std::string& etag) const;
+  // The object, if it is there.
+  Result<std::optional<net::HttpHead>> look(const ReadOptions& options) const;
+  // The last request failed. Perhaps only its answer was lost, which the object's mark tells.
+  Result<void> after_failure(const Error& why) const;
 
   const std::shared_ptr<S3Connection> connection_;
   const std::string key_;
   const S3SinkOptions options_;
   const std::uint64_t part_bytes_;
+  const std::string mark_;
   std::vector<std::byte> part_;  // the next one
   std::unique_ptr<S3Parts> parts_;
 };
 
-net::HttpHeaders S3Sink::conditions() const {
+net::HttpHeaders S3Sink::conditions(std::string_view etag) const {
   net::HttpHeaders headers;
   if (options_.if_exists == IfExists::fail) headers.emplace_back("If-None-Match", "*");
-  if (!options_.if_etag.empty()) headers.emplace_back("If-Match", options_.if_etag);
+  if (!etag.empty()) headers.emplace_back("If-Match", etag);
   return headers;
 }
 
@@ -152,7 +137,7 @@ Result<void> S3Sink::begin_upload() {
                           .method = net::HttpMethod::post,
                           .key = key_,
                           .query = {{"uploads", ""}},
-                          .headers = {{"Content-Type", options_.content_type}}};
+                          .headers = description()};
   QUIRE_TRY(const S3Answer answer, call_s3(connection_, request, {}));
   auto upload = parse_upload_id(answer.body);
   if (!upload) return std::unexpected(std::move(upload.error()).with_path(name()));
@@ -180,33 +165,44 @@ Result<void> S3Sink::do_commit() {
   return complete();
 }
 
-Result<void> S3Sink::put_whole() {
+Result<void> S3Sink::put_whole_if(std::string_view etag) {
   S3Request request{.operation = "write",
                     .method = net::HttpMethod::put,
                     .key = key_,
-                    .headers = conditions(),
+                    .headers = conditions(etag),
                     .body = part_,
                     .unmet = unmet()};
-  request.headers.emplace_back("Content-Type", options_.content_type);
-  unsigned failed_tries = 0;
-  const auto answer = call_s3(connection_, request, {}, &failed_tries);
-  if (answer) return {};
-  const auto digest = md5(part_);
-  return after_failure(answer.error(), failed_tries, digest ? hex(*digest) : "");
+  for (auto& header : description()) request.headers.push_back(std::move(header));
+  const auto answer = call_s3(connection_, request, {});
+  return answer ? Result<void>() : after_failure(answer.error());
+}
+
+Result<void> S3Sink::put_whole() {
+  auto done = put_whole_if(options_.if_etag);
+  const std::string_view bare = unquoted(options_.if_etag);
+  if (done || done.error().code() != ErrorCode::changed || bare == options_.if_etag) return done;
+  // Some servers compare with the quotes, and then nothing is ever the same.
+  QUIRE_TRY(const auto there, look({}));
+  if (!there || there->find("ETag") != options_.if_etag) return done;
+  return put_whole_if(bare);
+}
+
+Result<std::optional<net::HttpHead>> S3Sink::look(const ReadOptions& options) const {
+  const S3Request request{.operation = "write", .method = net::HttpMethod::head, .key = key_};
+  auto there = call_s3(connection_, request, options);
+  if (there) return std::move(there->head);
+  if (there.error().code() == ErrorCode::not_found) return std::nullopt;
+  return std::unexpected(std::move(there.error()));
 }
 
 // Not all servers look at the conditions of a completion.
 Result<void> S3Sink::check_before_completing() const {
   if (options_.if_exists != IfExists::fail && options_.if_etag.empty()) return {};
-  const S3Request request{.operation = "write", .method = net::HttpMethod::head, .key = key_};
-  const auto there = call_s3(connection_, request, {});
-  if (!there && there.error().code() != ErrorCode::not_found) {
-    return std::unexpected(there.error());
-  }
+  QUIRE_TRY(const auto there, look({}));
   if (there && options_.if_exists == IfExists::fail) {
     return std::unexpected(error(ErrorCode::exists, "there is such an object already"));
   }
-  if (!options_.if_etag.empty() && (!there || there->head.find("ETag") != options_.if_etag)) {
+  if (!options_.if_etag.empty() && (!there || there->find("ETag") != options_.if_etag)) {
     return std::unexpected(
         error(ErrorCode::changed, "the object is not the version that was expected"));
   }
@@ -221,33 +217,29 @@ Result<void> S3Sink::complete() {
                     .method = net::HttpMethod::post,
                     .key = key_,
                     .query = {{"uploadId", parts_->upload()}},
-                    .headers = conditions(),
+                    .headers = conditions(options_.if_etag),
                     .body = std::as_bytes(std::span(body)),
                     .unmet = unmet(),
                     .may_fail_late = true};
   request.headers.emplace_back("Content-Type", "application/xml");
-  unsigned failed_tries = 0;
-  const auto answer = call_s3(connection_, request, {}, &failed_tries);
-  if (answer) {
-    auto etag = parse_completed_etag(answer->body);
-    if (!etag) {
-      return after_failure(std::move(etag.error()).with_path(name()), 1, etag_of_parts(etags));
-    }
-  } else {
-    QUIRE_CHECK(after_failure(answer.error(), failed_tries, etag_of_parts(etags)));
+  const auto answer = call_s3(connection_, request, {});
+  if (!answer) {
+    QUIRE_CHECK(after_failure(answer.error()));
+  } else if (const auto done = parse_completion(answer->body); !done) {
+    QUIRE_CHECK(after_failure(done.error()));
   }
   parts_.reset();
   return {};
 }
 
-Result<void> S3Sink::after_failure(const Error& why, unsigned failed_tries,
-                                   const std::string& etag) const {
+Result<void> S3Sink::after_failure(const Error& why) const {
   const bool is_lost = why.code() == ErrorCode::network || why.code() == ErrorCode::timeout;
-  if (failed_tries == 0 && !is_lost) return std::unexpected(why);
-  const S3Request request{.operation = "write", .method = net::HttpMethod::head, .key = key_};
-  const auto there =
-      call_s3(connection_, request, {.deadline = std::chrono::steady_clock::now() + kAbortTime});
-  if (there && !etag.empty() && unquoted(there->head.find("ETag").value_or("")) == etag) return {};
+  // What a second try, of which nobody needs to know, says when the first one was carried out.
+  const bool may_be_done = is_lost || why.code() == ErrorCode::not_found || why.code() == unmet();
+  if (!may_be_done) return std::unexpected(why);
+  const auto there = look({.deadline = std::chrono::steady_clock::now() + kLastLook});
+  if (there && *there && (*there)->find(kMark) == mark_) return {};
+  if (!is_lost) return std::unexpected(why);
   return std::unexpected(error(ErrorCode::outcome_unknown,
                                "the answer to the last request was lost (" + why.detail() + ")"));
 }
