@@ -1,12 +1,14 @@
 # The packages that Quire needs, as Debian and Ubuntu name them, and how they come. Sourced by ./dev.
 # shellcheck shell=bash disable=SC2034
 
-build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev
+build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev libpugixml-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev libcli11-dev libfmt-dev python3 python3-numpy
   nginx-light openssl)  # the last two: a server that tests start, and its certificate
 clang_packages=(clang-19 libclang-rt-19-dev)
 lint_packages=(clang-tidy-19 clang-format-19 git)
-bench_packages=(libbenchmark-dev)
+bench_packages=(libbenchmark-dev libfaiss-dev libopenblas0-openmp)  # the last: the BLAS that FAISS advises
+s3_packages=(radosgw ceph-mon ceph-osd)  # a real S3 server that tests start; 12 s to install
+swift_packages=(swift-proxy swift-account swift-container swift-object memcached)  # a second, for nightly runs
 docs_packages=(doxygen)
 example_packages=(libfaiss-dev)  # with what it needs, some 35 MB
 

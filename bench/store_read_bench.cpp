@@ -1,4 +1,4 @@
-// Reading a vector store, against what memory gives: bare cache misses, and the speed of reading rows once.
+// Finding vectors in a store, against what memory gives: bare cache misses.
 #include <atomic>
 #include <bit>
 #include <cstdio>
@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "bench/store_contest.hpp"
-#include "quire/convert.hpp"
 #include "quire/latency_histogram.hpp"
 
 namespace {
@@ -164,57 +163,6 @@ void compare_finds_beside_a_writer() {
       ratio <= 2 ? "met" : "MISSED");
 }
 
-// Every byte of the rows once, by a thread a core.
-double seconds_to_read(std::span<const std::byte> bytes) {
-  const auto* words = reinterpret_cast<const std::uint64_t*>(bytes.data());
-  const std::size_t count = bytes.size() / 8;
-  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
-  std::vector<std::uint64_t> sums(threads * 8);
-  const double seconds = seconds_of([&] {
-    std::vector<std::jthread> workers;
-    for (std::size_t t = 0; t < threads; ++t) {
-      workers.emplace_back([&, t] {
-        std::uint64_t sum = 0;
-        for (std::size_t i = count / threads * t; i < count / threads * (t + 1); ++i) {
-          sum += words[i];
-        }
-        sums[t * 8] = sum;
-      });
-    }
-  });
-  benchmark::DoNotOptimize(sums);
-  return seconds;
-}
-
-void compare_nearest(quire::ElementType type) {
-  constexpr std::uint64_t kRows = 1'000'000;
-  Contest contest("nearest of 1,000,000 x 128 " + std::string(quire::to_string(type)), kRounds);
-  if (!contest.is_wanted()) return;
-  const Scratch scratch;
-  auto store = quire::VectorStore::create(scratch / "store",
-                                          {.dimension = kDimension,
-                                           .element_type = type,
-                                           .durability = quire::Durability::checkpoint_only},
-                                          {.convert = true})
-                   .value();
-  put_rows(store, 0, kRows);
-  store.checkpoint().value();
-  const quire::ReadView view = store.view();
-  const std::size_t row_bytes = quire::row_bytes(type, kDimension);
-  const auto bytes = view.rows().bytes.first(kRows * row_bytes);
-  std::vector<std::byte> queries(64 * row_bytes);
-  quire::convert(random_rows(64, kDimension), kDimension, type, queries).value();
-  const auto nearest = [&](std::size_t count) {
-    const quire::VectorRef rows(type, std::span(queries).first(count * row_bytes));
-    return seconds_of([&] { benchmark::DoNotOptimize(view.nearest(rows, 10).value()); });
-  };
-  contest.add("1 query", [&] { return nearest(1); })
-      .add("64 queries", [&] { return nearest(64); })
-      .add("reading the rows once", [&] { return seconds_to_read(bytes); })
-      .goal("1 query", "reading the rows once", 0.85)
-      .run();
-}
-
 }  // namespace
 
 int main(int count, char** words) {
@@ -223,6 +171,5 @@ int main(int count, char** words) {
     for (const bool random_ids : {true, false}) compare_finds(rows, random_ids);
   }
   compare_finds_beside_a_writer();
-  for (const auto type : {quire::ElementType::f32, quire::ElementType::u8}) compare_nearest(type);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -11,7 +11,6 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/places.hpp"
-#include "quire/local_source.hpp"
 
 namespace quire::cli {
 namespace {
@@ -65,16 +64,9 @@ Outcome<Wanted> parse_range(std::string_view text) {
   return wanted;
 }
 
-Outcome<std::shared_ptr<const ByteSource>> open(const std::string& place,
-                                                const Settings& settings) {
-  if (is_url(place)) return open_url_once(place, settings);
-  QUIRE_TRY(auto source, open_file_source(place));
-  return source;
-}
-
 Outcome<> print(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const Wanted wanted, parse_range(arguments.range));
-  QUIRE_TRY(const auto source, open(arguments.place, settings));
+  QUIRE_TRY(const auto source, open_once(arguments.place, settings));
   const ByteRange range = wanted.in(source->size());
   // Nothing is printed of a range that is not all there.
   if (!range.fits(source->size())) QUIRE_CHECK(source->read(range.offset, range.length));
@@ -89,7 +81,7 @@ Outcome<> print(const Arguments& arguments, const Settings& settings) {
 
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
-  add_file(app, "PLACE", arguments->place, "A file, or an http or https URL");
+  add_file(app, "PLACE", arguments->place, "A file, or a URL of http, https or s3");
   add_text(app, "--range", arguments->range, "A-B",
            "Bytes A to B, both counted from 0 and inside; A- to the end, -N the last N");
   return [arguments](const Settings& settings) { return print(*arguments, settings); };

@@ -61,6 +61,14 @@ Outcome<T> from_store(Result<T> result) {
   return fail(is_damage(result.error()) ? kDamageFound : kFailed, result.error().message());
 }
 
+// As S3Options, for whatever s3:// place the command reads or writes.
+struct S3Settings {
+  std::string endpoint;
+  std::string region;
+  std::string profile;
+  bool anonymous = false;
+};
+
 // What every command is told.
 struct Settings {
   bool json = false;  // results for machines
@@ -68,6 +76,7 @@ struct Settings {
   bool allow_network_file_system = false;
   // As HttpSourceOptions::allow_private_network, for whatever URL the command reads.
   bool allow_private_network = false;
+  S3Settings s3;
 };
 
 using Run = std::function<Outcome<>(const Settings&)>;
@@ -98,5 +107,7 @@ Command verify_command();
 Command snapshot_command();
 Command restore_command();
 Command cat_command();
+Command cp_command();
+Command ls_command();
 
 }  // namespace quire::cli

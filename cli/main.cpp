@@ -44,6 +44,15 @@ void declare(CLI::App& parent, const Command& command, Settings& settings,
   app->add_flag(
       "--allow-private-network", settings.allow_private_network,
       "Also URLs that lead to loopback, private and other addresses of no public network");
+  const auto add_s3 = [app](const char* name, std::string& text, const char* form,
+                            const char* about) {
+    app->add_option(name, text, about)->type_name(form)->group("S3");
+  };
+  add_s3("--endpoint-url", settings.s3.endpoint, "URL",
+         "Another server than Amazon's (default AWS_ENDPOINT_URL)");
+  add_s3("--region", settings.s3.region, "NAME", "(default AWS_REGION, or the profile's)");
+  add_s3("--profile", settings.s3.profile, "NAME", "Of ~/.aws (default AWS_PROFILE)");
+  app->add_flag("--no-sign-request", settings.s3.anonymous, "Without credentials")->group("S3");
   declared.push_back({app, command.declare(*app)});
 }
 
@@ -52,8 +61,8 @@ std::vector<Declared> declare_commands(CLI::App& quire, Settings& settings) {
   for (const Command& command :
        {create_command(), import_command(), remove_command(), info_command(), stats_command(),
         get_command(), export_command(), nearest_command(), snapshot_command(), restore_command(),
-        cat_command(), verify_command(), repair_command(), checkpoint_command(),
-        compact_command()}) {
+        cat_command(), cp_command(), ls_command(), verify_command(), repair_command(),
+        checkpoint_command(), compact_command()}) {
     declare(quire, command, settings, declared);
   }
   return declared;

@@ -16,10 +16,11 @@
 
 namespace quire::cli {
 
-// Of rows. Single-thread; outlives the work.
+// Single-thread; outlives the work.
 class StoppableProgress {
  public:
-  explicit StoppableProgress(std::string verb) : progress_(std::move(verb), "row") {}
+  explicit StoppableProgress(std::string verb, std::string unit = "row")
+      : progress_(std::move(verb), std::move(unit)) {}
 
   std::stop_token token() const { return stop_.get_token(); }
   ProgressCallback callback() {

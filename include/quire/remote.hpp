@@ -1,11 +1,11 @@
 // open_source: one function for every place that bytes are read from.
 //
-//     auto source = quire::open_source(place);      // "table.bin", "mmap:table.bin", "https://data.example/table.bin"
+//     auto source = quire::open_source(place);   // "table.bin", "https://data.example/table.bin", "s3://data/table.bin"
 //     if (!source) return report(source.error());
 //     auto header = (*source)->read(0, 64);
 //
 // Use it where a user says where the bytes are. Where the program knows, quire/local_source.hpp and
-// quire/http_source.hpp say more plainly what is opened.
+// quire/http_source.hpp and quire/s3.hpp say more plainly what is opened.
 //
 // Part of the library quire::remote.
 #pragma once
@@ -17,17 +17,20 @@
 #include "quire/error.hpp"
 #include "quire/export.hpp"
 #include "quire/http_source.hpp"
+#include "quire/s3.hpp"
 
 namespace quire {
 inline namespace v0 {
 
 struct OpenSourceOptions {
   HttpSourceOptions http = {};
+  S3Options s3 = {};  // in which its own `http` counts
 };
 
 // | place | opened by |
 // |---|---|
 // | `http://…`, `https://…` | open_http_source |
+// | `s3://BUCKET/KEY` | S3Bucket::open_source; the key letter by letter, nothing is escaped |
 // | `mmap:PATH` | open_map_source |
 // | `file:PATH`, `file:///PATH` | open_file_source; escapes as %20 are undone behind `file://` only |
 // | anything else that has no `://` | open_file_source, as a path |

@@ -24,7 +24,7 @@ enum class HttpMethod : std::uint8_t { get, head, put, post, del };
 struct HttpRequest {
   HttpMethod method = HttpMethod::get;
   Url url;
-  HttpHeaders headers;
+  HttpHeaders headers = {};
   // Of put and post. Must stay as it is until the exchange is done.
   std::span<const std::byte> body = {};
 };

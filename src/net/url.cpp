@@ -152,4 +152,25 @@ std::string Url::shown() const {
   return shown;
 }
 
+std::optional<std::string> unescaped(std::string_view text) {
+  const auto digit_of = [](char c) {
+    const char low = base::lower(c);
+    if (low >= '0' && low <= '9') return low - '0';
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+  };
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      result += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? digit_of(text[i + 2]) : -1;
+    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+    result += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return result;
+}
+
 }  // namespace quire::net

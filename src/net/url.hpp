@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,5 +54,8 @@ class Url {
   std::string user_;
   std::string password_;
 };
+
+// With %XX undone. Nothing if an escape is none, or a zero.
+[[nodiscard]] std::optional<std::string> unescaped(std::string_view text);
 
 }  // namespace quire::net

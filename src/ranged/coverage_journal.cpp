@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kZerosAhead = std::size_t{64} << 10;
 constexpr std::array<std::byte, kZerosAhead> kZeros{};
-constexpr int kOpenAttempts = 16;
+constexpr int kJournalOpenAttempts = 16;
 
 std::unexpected<Error> refuse(ErrorCode code, const os::File& journal, std::string detail) {
   return std::unexpected(
@@ -74,7 +74,7 @@ Result<bool> CoverageJournal::exists_for(os::FileSystem& file_system, const std:
 Result<std::unique_ptr<os::File>> CoverageJournal::open_locked(os::FileSystem& file_system,
                                                                const std::string& path,
                                                                bool may_create) {
-  for (int attempt = 0; attempt < kOpenAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kJournalOpenAttempts; ++attempt) {
     auto file = file_system.open(path, os::OpenMode::read_write);
     if (!file && file.error().code() == ErrorCode::not_found && may_create) {
       file = file_system.open(path, os::OpenMode::create_new, 0666);

@@ -4,6 +4,7 @@
 
 #include "base/ascii.hpp"
 #include "base/try.hpp"
+#include "net/url.hpp"
 #include "quire/local_source.hpp"
 #include "quire/remote.hpp"
 
@@ -23,28 +24,6 @@ std::unexpected<Error> refuse(ErrorCode code, std::string_view place, std::strin
       Error(code, "open").with_path(std::string(place)).with_detail(std::move(why)));
 }
 
-int digit_of(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char low = base::lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-std::optional<std::string> unescaped(std::string_view text) {
-  std::string path;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      path += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? digit_of(text[i + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-    path += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return path;
-}
-
 // RFC 8089: no host, or this one.
 Result<std::shared_ptr<const ByteSource>> open_file_url(std::string_view place,
                                                         std::string_view rest) {
@@ -53,7 +32,7 @@ Result<std::shared_ptr<const ByteSource>> open_file_url(std::string_view place,
   if (!rest.starts_with('/')) {
     return refuse(ErrorCode::invalid_argument, place, "the file is on another machine");
   }
-  const auto path = unescaped(rest);
+  const auto path = net::unescaped(rest);
   if (!path) return refuse(ErrorCode::invalid_argument, place, "an escape in it is none");
   return open_file_source(*path);
 }
@@ -69,13 +48,18 @@ Result<std::shared_ptr<const ByteSource>> open_source(std::string_view place,
   if (behind(place, "http://") || behind(place, "https://")) {
     return open_http_source(place, options.http);
   }
+  if (behind(place, "s3://")) {
+    QUIRE_TRY(const S3Location location, S3Location::parse(place));
+    QUIRE_TRY(const S3Bucket bucket, S3Bucket::open(location.bucket, options.s3));
+    return bucket.open_source(location.key);
+  }
   if (const auto path = behind(place, "mmap:")) return open_map_source(std::string(*path));
   if (const auto rest = behind(place, "file://")) return remote::open_file_url(place, *rest);
   if (const auto path = behind(place, "file:")) return open_file_source(std::string(*path));
   if (const std::size_t scheme = place.find("://"); scheme != std::string_view::npos) {
     // What stands behind it may hold a password.
     return remote::refuse(ErrorCode::unsupported, place.substr(0, scheme + 3),
-                          "files, maps, http and https are read");
+                          "files, maps, http, https and s3 are read");
   }
   return open_file_source(std::string(place));
 }

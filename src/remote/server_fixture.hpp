@@ -55,9 +55,15 @@ class ServerFolder {
 // A program that is killed with its object, and with this process.
 class Child {
  public:
-  explicit Child(const std::vector<std::string>& command) {
+  enum class Input { kOfThisProcess, kPipe };
+
+  explicit Child(const std::vector<std::string>& command, Input input = Input::kOfThisProcess) {
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    std::array<int, 2> input_pipe{-1, -1};
+    if (input == Input::kPipe) {
+      EXPECT_EQ(::pipe2(input_pipe.data(), O_CLOEXEC), 0);
+    }
     std::vector<char*> words;
     words.reserve(command.size() + 1);
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
@@ -66,12 +72,15 @@ class Child {
     if (process_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::dup2(pipe[1], STDOUT_FILENO);
+      if (input == Input::kPipe) ::dup2(input_pipe[0], STDIN_FILENO);
       ::execvp(words[0], words.data());
       ::_exit(127);
     }
     EXPECT_GT(process_, 0);
     ::close(pipe[1]);
     output_ = pipe[0];
+    if (input == Input::kPipe) ::close(input_pipe[0]);
+    input_ = input_pipe[1];
   }
   ~Child() {
     if (process_ > 0) {
@@ -79,11 +88,20 @@ class Child {
       ::waitpid(process_, nullptr, 0);
     }
     ::close(output_);
+    close_input();
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // The first line of its standard output; what there is, if it ends before.
+  // To its standard input, which is a pipe.
+  void write(std::string_view text) const {
+    EXPECT_EQ(::write(input_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  void close_input() {
+    if (input_ >= 0) ::close(input_);
+    input_ = -1;
+  }
+  // The next line of its standard output; what there is, if it ends before.
   std::string line() const {
     std::string line;
     for (char c = 0; ::read(output_, &c, 1) == 1 && c != '\n';) line += c;
@@ -97,6 +115,7 @@ class Child {
  private:
   pid_t process_ = -1;
   int output_ = -1;
+  int input_ = -1;
 };
 
 inline std::string base_url(int port) { return "http://127.0.0.1:" + std::to_string(port) + "/"; }

@@ -219,6 +219,22 @@ TEST(VersionTable, KeepsEveryVersionWhateverItShares) {
       ASSERT_EQ(table.is_live_at(i, view), wanted.is_live_at(view));
     }
   }
+  using IdsAndRows = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  for (std::uint64_t first = 0; first < model.size(); first += 1 + first / 3) {
+    const std::uint64_t view = model[first].lsn;
+    std::uint64_t end = first + 1;
+    while (end < model.size() && model[end].lsn <= view) ++end;
+    for (const std::uint64_t begin : {std::uint64_t{0}, first / 2, first}) {
+      IdsAndRows wanted;
+      for (std::uint64_t i = begin; i < end; ++i) {
+        if (model[i].is_live_at(view)) wanted.emplace_back(model[i].id, model[i].row);
+      }
+      IdsAndRows met;
+      table.for_each_live(begin, end, view,
+                          [&](std::uint64_t id, std::uint64_t row) { met.emplace_back(id, row); });
+      ASSERT_EQ(met, wanted);
+    }
+  }
 }
 
 SlotEntry put_of(std::uint64_t id, std::uint64_t row, std::uint64_t lsn) {

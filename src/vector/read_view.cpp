@@ -29,13 +29,15 @@ class ViewRows final : public RowSupply {
     const VersionTable& versions = view_.catalog->versions();
     const std::uint64_t first = number * RowPortion::kMostRows;
     const std::uint64_t end = std::min(first + RowPortion::kMostRows, view_.versions);
-    portion.count = 0;
-    for (std::uint64_t i = first; i < end; ++i) {
-      if (!versions.is_live_at(i, view_.lsn)) continue;
-      portion.rows[portion.count] = view_.rows->row(versions.row(i));
-      portion.ids[portion.count] = versions.id(i);
-      ++portion.count;
-    }
+    const std::byte* const rows = view_.rows->row(0);
+    const std::uint64_t stride = view_.rows->stride();
+    std::size_t count = 0;
+    versions.for_each_live(first, end, view_.lsn, [&](std::uint64_t id, std::uint64_t row) {
+      portion.rows[count] = rows + row * stride;
+      portion.ids[count] = id;
+      ++count;
+    });
+    portion.count = count;
     return {};
   }
 
@@ -52,9 +54,9 @@ class ViewRows final : public RowSupply {
 std::uint64_t row_limit(const ViewState& view) noexcept {
   const VersionTable& versions = view.catalog->versions();
   std::uint64_t limit = 0;
-  for (std::uint64_t i = 0; i < view.versions; ++i) {
-    if (versions.is_live_at(i, view.lsn)) limit = std::max(limit, versions.row(i) + 1);
-  }
+  versions.for_each_live(0, view.versions, view.lsn, [&](std::uint64_t, std::uint64_t row) {
+    limit = std::max(limit, row + 1);
+  });
   return limit;
 }
 
@@ -92,9 +94,8 @@ std::vector<std::uint64_t> ReadView::ids() const {
   std::vector<std::uint64_t> ids;
   ids.reserve(static_cast<std::size_t>(state_->live));
   const vector::VersionTable& versions = state_->catalog->versions();
-  for (std::uint64_t i = 0; i < state_->versions; ++i) {
-    if (versions.is_live_at(i, state_->lsn)) ids.push_back(versions.id(i));
-  }
+  versions.for_each_live(0, state_->versions, state_->lsn,
+                         [&](std::uint64_t id, std::uint64_t) { ids.push_back(id); });
   std::ranges::sort(ids);
   return ids;
 }
@@ -142,12 +143,12 @@ RowMatrix ReadView::rows() const& {
   const std::uint64_t limit = vector::row_limit(*state_);
   matrix.ids.resize(static_cast<std::size_t>(limit));
   matrix.live.resize(static_cast<std::size_t>((limit + 7) / 8));
-  for (std::uint64_t i = 0; i < state_->versions; ++i) {
-    if (!versions.is_live_at(i, state_->lsn)) continue;
-    const auto row = static_cast<std::size_t>(versions.row(i));
-    matrix.ids[row] = versions.id(i);
-    matrix.live[row / 8] = static_cast<std::uint8_t>(matrix.live[row / 8] | 1U << row % 8);
-  }
+  versions.for_each_live(
+      0, state_->versions, state_->lsn, [&](std::uint64_t id, std::uint64_t place) {
+        const auto row = static_cast<std::size_t>(place);
+        matrix.ids[row] = id;
+        matrix.live[row / 8] = static_cast<std::uint8_t>(matrix.live[row / 8] | 1U << row % 8);
+      });
   if (limit > 0) matrix.bytes = {state_->rows->row(0), matrix.size() * matrix.stride};
   return matrix;
 }

@@ -16,7 +16,7 @@ namespace quire::vector {
 
 namespace {
 
-constexpr std::uint64_t kEntriesPerBlock = 16'384;
+constexpr std::uint64_t kEntriesAtOnce = 16'384;
 constexpr const char* kFoundAgain =
     "it is missing or cannot be read, and was found again from the other files; nothing proves "
     "that the "
@@ -257,8 +257,8 @@ class Salvager {
     }
     const std::uint64_t count = count_is_known ? manifest().slot_count : there;
     std::vector<std::byte> block;
-    for (std::uint64_t first = 0; first < std::min(count, there); first += kEntriesPerBlock) {
-      const std::uint64_t entries = std::min(kEntriesPerBlock, std::min(count, there) - first);
+    for (std::uint64_t first = 0; first < std::min(count, there); first += kEntriesAtOnce) {
+      const std::uint64_t entries = std::min(kEntriesAtOnce, std::min(count, there) - first);
       block.resize(static_cast<std::size_t>(entries * kSlotEntryBytes));
       QUIRE_CHECK(file->read_exactly(kHeaderBytes + first * kSlotEntryBytes, block));
       for (std::uint64_t i = 0; i < entries; ++i) {
@@ -278,7 +278,7 @@ class Salvager {
   static Result<std::uint64_t> entries_before_zeros(os::File& file, std::uint64_t there) {
     std::vector<std::byte> block;
     while (there > 0) {
-      const std::uint64_t entries = std::min(kEntriesPerBlock, there);
+      const std::uint64_t entries = std::min(kEntriesAtOnce, there);
       block.resize(static_cast<std::size_t>(entries * kSlotEntryBytes));
       QUIRE_CHECK(file.read_exactly(kHeaderBytes + (there - entries) * kSlotEntryBytes, block));
       const auto last = std::find_if(block.rbegin(), block.rend(),

@@ -15,6 +15,7 @@
 //      before it appears.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -112,6 +113,26 @@ class VersionTable {
   bool is_live_at(std::uint64_t number, std::uint64_t view_lsn) const noexcept {
     return superseded(number) > view_lsn && row(number) != kNoRow;
   }
+  // Calls visit(id, row) for each version from `first` to before `end` that is_live_at, in order: what a page
+  // says of all its versions is looked at once.
+  template <class Visit>
+  void for_each_live(std::uint64_t first, std::uint64_t end, std::uint64_t view_lsn,
+                     const Visit& visit) const {
+    while (first < end) {
+      const std::uint64_t page_end = std::min(end, (first / kPage + 1) * kPage);
+      const Page& page = page_of(first);
+      const std::uint64_t* const ids = &leaf_of(first).ids[first % kLeaf];
+      if (has(page.superseded) || has(page.row_shifts) || page.row_shift + first > kNoRow - kPage) {
+        for (std::uint64_t i = first; i < page_end; ++i) {
+          if (is_live_at(i, view_lsn)) visit(ids[i - first], row(i));
+        }
+      } else {
+        const std::uint64_t row = page.row_shift + first;
+        for (std::uint64_t i = 0; i < page_end - first; ++i) visit(ids[i], row + i);
+      }
+      first = page_end;
+    }
+  }
   // Tells the processor that the version will be asked for.
   void prefetch(std::uint64_t number) const noexcept {
     const Leaf& leaf = leaf_of(number);
@@ -152,6 +173,9 @@ class VersionTable {
     const auto chunk = static_cast<std::size_t>(std::bit_width(shifted)) - 1 - kFirstBits;
     if (chunk >= kChunks) std::unreachable();  // 2^57 versions; tells compilers that it is in range
     return {chunk, shifted - (std::uint64_t{1} << (chunk + kFirstBits))};
+  }
+  static bool has(const Column& column) noexcept {
+    return column.load(std::memory_order_acquire) != nullptr;
   }
   // Acquire pairs with the release that made the column appear: invariant 4. The values themselves are
   // published with the number, but for `superseded`, of which see there.

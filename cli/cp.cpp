@@ -1,0 +1,141 @@
+// quire cp: an object copied between files, web servers and S3.
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/try.hpp"
+#include "cli/arguments.hpp"
+#include "cli/command.hpp"
+#include "cli/download.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/opening.hpp"
+#include "cli/output.hpp"
+#include "cli/places.hpp"
+#include "cli/progress.hpp"
+#include "cli/wording.hpp"
+
+namespace quire::cli {
+namespace {
+
+constexpr std::uint64_t kPieceBytes = std::uint64_t{32} << 20;
+// What is shorter is copied at once; what is longer goes on where it was when it is started again.
+constexpr std::uint64_t kResumedBytes = std::uint64_t{32} << 20;
+
+struct Arguments {
+  std::string from;
+  std::string to;
+  bool no_replace = false;
+  bool verify = false;
+};
+
+// In a folder, and behind a slash, the name stays what it was.
+std::string target_of(const Arguments& arguments) {
+  const bool is_folder =
+      is_url(arguments.to) ? arguments.to.ends_with('/') : is_directory(arguments.to);
+  if (!is_folder) return arguments.to;
+  const std::string from = arguments.from.substr(0, arguments.from.find_first_of("?#"));
+  const std::string name = from.substr(from.find_last_of('/') + 1);
+  return arguments.to.ends_with('/') ? arguments.to + name : arguments.to + "/" + name;
+}
+
+Outcome<> copy_through(const ByteSource& source, const std::string& to, IfExists if_exists,
+                       const Settings& settings) {
+  QUIRE_TRY(const auto sink,
+            open_sink(to, {.if_exists = if_exists, .expected_bytes = source.size()}, settings));
+  InterruptGuard interrupt;
+  Progress progress("copying", "byte", source.size());
+  for (std::uint64_t at = 0; at < source.size();) {
+    QUIRE_TRY(const Bytes bytes, source.read(at, std::min(kPieceBytes, source.size() - at)));
+    QUIRE_CHECK(sink->append(bytes.span()));
+    at += bytes.size();
+    progress.update(at);
+    if (interrupt.requested()) {
+      return fail(interrupt.exit_status(), "cp: interrupted; nothing was copied");
+    }
+  }
+  QUIRE_CHECK(sink->commit());
+  return {};
+}
+
+// Reads both once more.
+Outcome<> compare(const ByteSource& source, const std::string& to, const Settings& settings) {
+  QUIRE_TRY(const auto copy, open_once(to, settings));
+  const auto differ = [&](std::uint64_t at) {
+    return fail(
+        kDamageFound,
+        fmt::format("cp: {} is not what was copied: it differs from byte {} on", shown(to), at));
+  };
+  if (copy->size() != source.size()) return differ(std::min(copy->size(), source.size()));
+  Progress progress("comparing", "byte", source.size());
+  for (std::uint64_t at = 0; at < source.size();) {
+    const std::uint64_t length = std::min(kPieceBytes, source.size() - at);
+    QUIRE_TRY(const Bytes mine, source.read(at, length));
+    QUIRE_TRY(const Bytes theirs, copy->read(at, length));
+    const auto [a, b] = std::ranges::mismatch(mine.span(), theirs.span());
+    if (a != mine.span().end()) {
+      return differ(at + static_cast<std::uint64_t>(a - mine.span().begin()));
+    }
+    at += length;
+    progress.update(at);
+  }
+  return {};
+}
+
+Outcome<> copy(const Arguments& arguments, const Settings& settings) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string to = target_of(arguments);
+  const IfExists if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace;
+  QUIRE_TRY(const auto source, open_once(arguments.from, settings));
+  std::error_code error;
+  if (!is_url(to) && !is_url(arguments.from) &&
+      std::filesystem::equivalent(arguments.from, to, error)) {
+    return fail(kWrongUsage, fmt::format("cp: {} and {} are the same file", arguments.from, to));
+  }
+  std::uint64_t fetched = source->size();
+  if (!is_url(to) && source->size() > kResumedBytes) {
+    QUIRE_TRY(const Downloaded done, download(*source, to, if_exists));
+    fetched = done.fetched;
+  } else {
+    QUIRE_CHECK(copy_through(*source, to, if_exists, settings));
+  }
+  if (arguments.verify) QUIRE_CHECK(compare(*source, to, settings));
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (settings.json) {
+    print_json({{"bytes", source->size()},
+                {"fetched", fetched},
+                {"verified", arguments.verify},
+                {"seconds", seconds}});
+  } else {
+    print_line("copied {} ({}) to {} in {}{}", shown(arguments.from), byte_size(source->size()),
+               shown(to), duration(seconds), arguments.verify ? ", and compared them" : "");
+  }
+  return {};
+}
+
+Run declare(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  add_file(app, "SRC", arguments->from, "A file, or a URL of http, https or s3");
+  add_file(app, "DST", arguments->to,
+           "A file, a directory, or an s3:// URL (behind a slash: the same name)");
+  add_flag(app, "--no-replace", arguments->no_replace, "Fail if DST is there already");
+  add_flag(app, "--verify", arguments->verify, "Then read both again and compare them");
+  return [arguments](const Settings& settings) { return copy(*arguments, settings); };
+}
+
+}  // namespace
+
+Command cp_command() {
+  return {
+      "Copy", "cp", "Copy an object between files, web servers and S3",
+      "DST appears, or is replaced, when all of it is there and durable. A copy to a file that\n"
+      "is stopped or killed goes on where it was when the same command is given again (from\n"
+      "32 MiB on), unless SRC changed. What goes to S3 is compared by its server.\n\n"
+      "Examples:\n"
+      "  quire cp photos.quire s3://data/photos.quire\n"
+      "  quire cp s3://data/photos.quire . --verify",
+      declare};
+}
+
+}  // namespace quire::cli
