@@ -16,7 +16,7 @@ file "lifetime" says. A file "token", "roles", "role" or "container" says what t
     redirect   302 to /good       broken     half of the JSON
     else       this text
 
-Each request adds "METHOD path" to the file "log".
+Each request adds "METHOD path" to the file "log"; n is in the file "given".
 """
 
 import http.server
@@ -30,7 +30,6 @@ ROLES = "/latest/meta-data/iam/security-credentials/"
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    given = 0
 
     def log_message(self, *_):
         pass
@@ -52,13 +51,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def credentials(self):
-        Handler.given += 1
+        given = int(self.setting("given") or 0) + 1
+        with open(os.path.join(sys.argv[1], "given"), "w", encoding="utf-8") as file:
+            file.write(str(given))
         expires = time.time() + int(self.setting("lifetime") or 3600)
         return json.dumps({
             "Code": "Success", "Type": "AWS-HMAC", "LastUpdated": "2012-04-26T16:39:16Z",
-            "AccessKeyId": f"AKIAMETADATA{Handler.given}",
-            "SecretAccessKey": f"hidden-secret-{Handler.given}",
-            "Token": f"hidden-token-{Handler.given}",
+            "AccessKeyId": f"AKIAMETADATA{given}",
+            "SecretAccessKey": f"hidden-secret-{given}",
+            "Token": f"hidden-token-{given}",
             "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires))})
 
     def answer(self, what, text):

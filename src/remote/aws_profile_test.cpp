@@ -69,9 +69,9 @@ TEST(AwsSectionsTest, KeepsSettingsInsideOthersApart) {
 
 TEST(AwsSectionsTest, TakesAnyBytes) {
   for (const std::string& text :
-       {std::string("\0[\0]\n\0=\0", 9), std::string(1000, '['), std::string("[x]\n=\n"),
+       {std::string("\0[\0]\n\0=\0", 8), std::string(1000, '['), std::string("[x]\n=\n"),
         std::string("[x]\n  =\n \t\n]"), std::string("\xEF\xBB\xBF"), std::string("\n\n\r\r")}) {
-    EXPECT_NO_FATAL_FAILURE(parse_aws_sections(text));
+    EXPECT_LE(parse_aws_sections(text).size(), 1U);
   }
 }
 

@@ -76,6 +76,11 @@ class MetadataServer {
   }
   // Of the files that tell it what to do.
   void put(const std::string& name, std::string_view text) const { folder_.put(name, text); }
+  // Makes it as it was at its start.
+  void forget() const {
+    std::filesystem::remove_all(folder_.root());
+    std::filesystem::create_directory(folder_.root());
+  }
   void remove(const std::string& name) const { std::filesystem::remove(folder_.root() / name); }
   std::string path(const std::string& name) const { return folder_.root() / name; }
   // The requests so far.
