@@ -55,6 +55,8 @@ Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const Si
                                                 const Settings& settings) {
   QUIRE_TRY(const S3Location location, S3Location::parse(url));
   QUIRE_TRY(const S3Bucket bucket, open_bucket(location.bucket, settings));
+  // What a killed command left. Who may not list uploads may still write.
+  ignore_error(bucket.abort_uploads(location.key, std::chrono::seconds(0)));
   QUIRE_TRY(auto sink, bucket.open_sink(location.key, {.if_exists = options.if_exists,
                                                        .expected_bytes = options.expected_bytes}));
   return sink;

@@ -39,6 +39,7 @@ Outcome<std::shared_ptr<const ByteSource>> open_url(const std::string& url,
                                                     const Settings& settings);
 Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
                                                          const Settings& settings);
+// Uploads to the same object that did not end are ended.
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const SinkOptions& options,
                                                 const Settings& settings);
 // Each page of the objects whose names begin as `url` does, in turn.

@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/stoppable_progress.hpp"
 #include "cli/wording.hpp"
 
@@ -28,14 +29,22 @@ struct Arguments {
 Outcome<SnapshotInfo> publish(const Arguments& arguments, const Settings& settings) {
   QUIRE_CHECK(refuse_snapshot(arguments.directory));
   QUIRE_TRY(const VectorStore store, open_for_reading(arguments.directory, settings));
+  const ReadView view = store.view();
+  // The rows, what tells them apart, and some more.
+  const std::uint64_t expected =
+      view.size() * (row_bytes(view.element_type(), view.dimension()) + 16) +
+      (std::uint64_t{1} << 20);
+  QUIRE_TRY(const auto sink,
+            open_sink(arguments.file,
+                      {.if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace,
+                       .expected_bytes = expected},
+                      settings));
   StoppableProgress progress("publishing");
-  auto made =
-      create_snapshot(store.view(), arguments.file,
-                      {.codec = arguments.codec.value_or(SnapshotCodec::none),
-                       .block_bytes = static_cast<std::uint32_t>(arguments.block_bytes),
-                       .stop = progress.token(),
-                       .progress = progress.callback()},
-                      {.if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace});
+  auto made = write_snapshot(view, *sink,
+                             {.codec = arguments.codec.value_or(SnapshotCodec::none),
+                              .block_bytes = static_cast<std::uint32_t>(arguments.block_bytes),
+                              .stop = progress.token(),
+                              .progress = progress.callback()});
   if (!made && made.error().code() == ErrorCode::cancelled) {
     return fail(progress.exit_status(), "snapshot create: interrupted; no snapshot was made");
   }
@@ -63,7 +72,7 @@ Outcome<> create(const Arguments& arguments, const Settings& settings) {
 Run declare_create(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  add_file(app, "DEST", arguments->file, "The snapshot file to make");
+  add_file(app, "DEST", arguments->file, "The snapshot to make: a file, or an s3:// URL");
   add_codec(app, arguments->codec);
   add_number(app, "--block-bytes", arguments->block_bytes,
              "Bytes of vectors that are read and compared as one (default 262144)", 1,
@@ -73,12 +82,13 @@ Run declare_create(CLI::App& app) {
 }
 
 Command create_subcommand() {
-  return {"Commands", "create", "Publish a store as a snapshot file",
+  return {"Commands", "create", "Publish a store as a snapshot, in a file or in S3",
           "Writes the store as it is when it is opened: it may be written to meanwhile. DEST\n"
           "appears, or is replaced, when all of it is written and durable; Ctrl-C leaves nothing.\n"
           "A damaged vector gives exit status 3 and no snapshot.\n\n"
           "Example:\n"
-          "  quire snapshot create photos photos.quire",
+          "  quire snapshot create photos photos.quire\n"
+          "  quire snapshot create photos s3://data/photos.quire",
           declare_create};
 }
 
