@@ -18,8 +18,8 @@ FLOORS = {
     "base": 0,
     "os": 1, "net": 1,
     "mapped": 2,
-    "source": 3, "ranged": 3, "formats": 3,
-    "vector": 4, "remote": 4,
+    "source": 3, "ranged": 3,
+    "formats": 4, "vector": 4, "remote": 4,
     "snapshot": 5,
     "cli": 6, "python": 6,
 }

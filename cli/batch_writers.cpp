@@ -122,11 +122,11 @@ void ManyThreadsWriter::deliver(std::uint64_t batch, Written written) {
 }
 
 Outcome<VectorFileReader> ManyThreadsWriter::open_reader() const {
-  QUIRE_TRY(VectorFileReader reader, VectorFileReader::open(plan_.file, plan_.format));
+  QUIRE_TRY(VectorFileReader reader, plan_.input.reader(plan_.format));
   if (reader.rows() != plan_.rows) {
-    return fail(kFailed,
-                fmt::format("import {}: changed: the file had {}, now it has {}", plan_.file,
-                            counted(plan_.rows, "row"), grouped(reader.rows())));
+    return fail(kFailed, fmt::format("import {}: changed: the file had {}, now it has {}",
+                                     plan_.input.name(), counted(plan_.rows, "row"),
+                                     grouped(reader.rows())));
   }
   return reader;
 }

@@ -13,6 +13,7 @@
 #include "base/mutex.hpp"
 #include "cli/command.hpp"
 #include "cli/row_batches.hpp"
+#include "cli/vector_input.hpp"
 #include "quire/bulk_loader.hpp"
 #include "quire/vector_files.hpp"
 #include "quire/vector_store.hpp"
@@ -61,7 +62,7 @@ class OneThreadWriter final : public BatchWriter {
 class ManyThreadsWriter final : public BatchWriter {
  public:
   struct Plan {
-    std::string file;
+    VectorInput input;
     VectorFileOptions format;      // with everything that a reader of the file has found
     std::uint64_t rows = 0;        // of the file
     std::uint64_t first_row = 0;   // that is to be stored

@@ -45,6 +45,27 @@ class UrlTest(quire_command.QuireTest):
         self.run_quire("restore", self.url, "again", ALLOWED)
         self.assertIn("are whole", self.text("verify", "again"))
 
+    def test_vector_files_are_read_from_a_url(self):
+        for name in ("rows.bvecs", "queries.bvecs"):
+            self.path("www").joinpath(name).write_bytes(self.path(name).read_bytes())
+        self.run_quire("import", "copied", self.base + "rows.bvecs?signature=secret", ALLOWED)
+        self.assertNotIn("secret", self.error)
+        self.run_quire("export", "copied", "back.bvecs")
+        self.assertEqual(self.path("back.bvecs").read_bytes(), self.path("rows.bvecs").read_bytes())
+        self.assertEqual(self.text("nearest", "copied", self.base + "queries.bvecs", "--k", "3", ALLOWED),
+                         self.text("nearest", "store", "queries.bvecs", "--k", "3"))
+        self.fails("import", "other", self.base + "rows.bvecs", says="denied_by_policy")
+        self.fails("import", "other", self.base + "photos.quire", ALLOWED, says="names no format")
+
+    # Several threads read it, each a part.
+    def test_a_long_vector_file_is_imported_from_a_url(self):
+        rows = quire_command.bvecs(quire_command.random_rows(40_000, 512))
+        self.path("www/long.bvecs").write_bytes(rows)
+        self.run_quire("import", "long", self.base + "long.bvecs?fault=reset&at=900000&first=3", ALLOWED,
+                       "--threads", "4")
+        self.run_quire("export", "long", "back.bvecs")
+        self.assertEqual(self.path("back.bvecs").read_bytes(), rows)
+
     def test_a_private_address_is_refused_unless_allowed(self):
         for command in (["info", self.url], ["cat", self.url], ["verify", self.url]):
             self.fails(*command, says="denied_by_policy")

@@ -13,8 +13,10 @@
 #include "cli/interrupt.hpp"
 #include "cli/opening.hpp"
 #include "cli/output.hpp"
+#include "cli/places.hpp"
 #include "cli/progress.hpp"
 #include "cli/row_batches.hpp"
+#include "cli/vector_input.hpp"
 #include "cli/wording.hpp"
 #include "quire/convert.hpp"
 #include "quire/latency_histogram.hpp"
@@ -44,13 +46,14 @@ struct Arguments {
   bool resume = false;
 };
 
-Outcome<VectorFileReader> open_file(const Arguments& arguments, const Settings& settings) {
+Outcome<VectorFileReader> open_file(const Arguments& arguments, const VectorInput& input,
+                                    const Settings& settings) {
   VectorFileOptions options{
       .format = arguments.format, .dimension = {}, .element_type = arguments.file_type};
   if (arguments.dimension != 0) {
     options.dimension = static_cast<std::uint32_t>(arguments.dimension);
   }
-  const auto format = options.format ? options.format : vector_format_from_path(arguments.file);
+  const auto format = options.format ? options.format : input.format();
   if (format == VectorFormat::raw && !options.element_type) options.element_type = arguments.type;
   if (format == VectorFormat::raw && (!options.dimension || !options.element_type)) {
     // A raw file says nothing of itself; a store that is there says it for the file.
@@ -62,12 +65,12 @@ Outcome<VectorFileReader> open_file(const Arguments& arguments, const Settings& 
     if (!options.dimension) options.dimension = store.dimension();
     if (!options.element_type) options.element_type = store.element_type();
   }
-  QUIRE_TRY(VectorFileReader reader, VectorFileReader::open(arguments.file, options));
+  QUIRE_TRY(VectorFileReader reader, input.reader(options));
   if (reader.rows() > 0 &&
       arguments.first_id > std::numeric_limits<std::uint64_t>::max() - (reader.rows() - 1)) {
     return fail(kFailed,
                 fmt::format("import {}: {} from id {} on go past the largest id, 2^64 - 1",
-                            arguments.file, counted(reader.rows(), "row"), arguments.first_id));
+                            input.name(), counted(reader.rows(), "row"), arguments.first_id));
   }
   if (arguments.batch_rows > kMaxBatchBytes / reader.row_bytes()) {
     return fail(kWrongUsage,
@@ -140,6 +143,7 @@ unsigned threads_for(const Arguments& arguments, const VectorFileReader& reader,
 
 // What stores the rows of the file from `first_row` on; `first` is the first batch of them.
 Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
+                                                   const VectorInput& input,
                                                    const VectorFileReader& reader,
                                                    std::uint64_t first_row, RowBatches& batches,
                                                    std::span<const std::byte> first,
@@ -152,7 +156,7 @@ Outcome<std::unique_ptr<BatchWriter>> start_writer(const Arguments& arguments,
   QUIRE_TRY(BulkLoader loader,
             from_store(store.bulk_load({.expected_rows = reader.rows() - first_row})));
   auto writer = std::make_unique<ManyThreadsWriter>(
-      ManyThreadsWriter::Plan{.file = arguments.file,
+      ManyThreadsWriter::Plan{.input = input,
                               .format = {.format = reader.format(),
                                          .dimension = reader.dimension(),
                                          .element_type = reader.element_type()},
@@ -214,7 +218,7 @@ class Import {
       if (resumed_ == rows_) return;
     }
     if (rows_ == 0) {
-      print_line("{} has no rows; nothing was imported", arguments_.file);
+      print_line("{} has no rows; nothing was imported", shown(arguments_.file));
       return;
     }
     const auto latency = latency_.snapshot();
@@ -274,7 +278,8 @@ class Import {
 Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
   const auto begin = Clock::now();
   QUIRE_CHECK(refuse_snapshot(arguments.directory));
-  QUIRE_TRY(VectorFileReader reader, open_file(arguments, settings));
+  QUIRE_TRY(const VectorInput input, VectorInput::open(arguments.file, settings));
+  QUIRE_TRY(VectorFileReader reader, open_file(arguments, input, settings));
   RowBatches batches(reader, arguments.batch_rows);
   // Before the store: a file that is bad from the start leaves none behind.
   QUIRE_TRY(std::span<const std::byte> first, batches.next());
@@ -290,7 +295,7 @@ Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
   }
   Import import(arguments, settings, reader.rows(), resumed, store,
                 info.durability == Durability::power_loss);
-  QUIRE_TRY(auto writer, start_writer(arguments, reader, resumed, batches, first, store));
+  QUIRE_TRY(auto writer, start_writer(arguments, input, reader, resumed, batches, first, store));
   QUIRE_CHECK(import.run(std::move(writer)));
   import.report(std::chrono::duration<double>(Clock::now() - begin).count());
   return {};
@@ -299,7 +304,7 @@ Outcome<> import_file(const Arguments& arguments, const Settings& settings) {
 Run declare(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   add_store(app, arguments->directory);
-  add_file(app, "FILE", arguments->file, "The vector file");
+  add_file(app, "FILE", arguments->file, "The vector file, or its URL");
   add_format(app, arguments->format, "Format of FILE (default: by its name)");
   add_number(app, "--dim", arguments->dimension,
              "Elements of each vector; a raw file for a new store needs it", 1, kMaxDimension);

@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/row_batches.hpp"
+#include "cli/vector_input.hpp"
 #include "cli/vectors.hpp"
 #include "cli/wording.hpp"
 #include "quire/convert.hpp"
@@ -191,12 +192,11 @@ void report(const Arguments& arguments, const Settings& settings, const Found& f
 
 Outcome<> nearest(const Arguments& arguments, const Settings& settings) {
   QUIRE_TRY(const std::unique_ptr<Vectors> vectors, open_vectors(arguments.path, settings));
-  QUIRE_TRY(
-      VectorFileReader reader,
-      VectorFileReader::open(arguments.queries,
-                             {.format = arguments.format,
-                              .dimension = vectors->dimension(),
-                              .element_type = arguments.type.value_or(vectors->element_type())}));
+  QUIRE_TRY(const VectorInput input, VectorInput::open(arguments.queries, settings));
+  QUIRE_TRY(VectorFileReader reader,
+            input.reader({.format = arguments.format,
+                          .dimension = vectors->dimension(),
+                          .element_type = arguments.type.value_or(vectors->element_type())}));
   QUIRE_TRY(const std::optional<Int32Rows> truth, read_truth(arguments, reader));
   const std::uint64_t queries = truth ? truth->rows : reader.rows();
   QUIRE_TRY(const Found found, search(*vectors, arguments, reader, queries));

@@ -51,6 +51,13 @@ Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
   return source;
 }
 
+Outcome<std::shared_ptr<const ByteSource>> open_url_in_order(const std::string& url,
+                                                             const Settings& settings) {
+  QUIRE_TRY(auto source, open(url, settings, false));
+  QUIRE_TRY(const auto cache, BlockCache::create());
+  return cache->attach(std::move(source));
+}
+
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const SinkOptions& options,
                                                 const Settings& settings) {
   QUIRE_TRY(const S3Location location, S3Location::parse(url));

@@ -39,6 +39,9 @@ Outcome<std::shared_ptr<const ByteSource>> open_url(const std::string& url,
                                                     const Settings& settings);
 Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
                                                          const Settings& settings);
+// The same with a cache that reads ahead of who reads pieces in order.
+Outcome<std::shared_ptr<const ByteSource>> open_url_in_order(const std::string& url,
+                                                             const Settings& settings);
 // Uploads to the same object that did not end are ended.
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const SinkOptions& options,
                                                 const Settings& settings);

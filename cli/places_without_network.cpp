@@ -21,6 +21,11 @@ Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& /*ur
   return refuse();
 }
 
+Outcome<std::shared_ptr<const ByteSource>> open_url_in_order(const std::string& /*url*/,
+                                                             const Settings& /*settings*/) {
+  return refuse();
+}
+
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& /*url*/,
                                                 const SinkOptions& /*options*/,
                                                 const Settings& /*settings*/) {

@@ -36,6 +36,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quire/byte_source.hpp"
 #include "quire/element_type.hpp"
 #include "quire/error.hpp"
 #include "quire/export.hpp"
@@ -102,6 +103,10 @@ class QUIRE_EXPORT VectorFileReader {
   //   unsupported       an npy file of another version, element type, order or number of axes, or a
   //                     dimension outside 1 to kMaxVectorFileDimension; an ivecs file (read_ivecs)
   [[nodiscard]] static Result<VectorFileReader> open(const std::string& path,
+                                                     const VectorFileOptions& options = {});
+  // The same of an object that is anywhere, which the reader keeps. It is read in order, a block at a time: before a source
+  // that is slow to answer put a BlockCache, which reads ahead. Errors also: changed, and those of the source.
+  [[nodiscard]] static Result<VectorFileReader> open(std::shared_ptr<const ByteSource> source,
                                                      const VectorFileOptions& options = {});
 
   VectorFileReader(VectorFileReader&& other) noexcept;

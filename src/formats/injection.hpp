@@ -5,13 +5,17 @@
 #include <memory>
 #include <string>
 
+#include "formats/input.hpp"
 #include "os/file_system.hpp"
 #include "quire/vector_files.hpp"
 
 namespace quire::formats {
 
 struct Injection {
-  // VectorFileReader::open over an open file, with a block of `block_bytes`.
+  // VectorFileReader::open with a block of `block_bytes`.
+  [[nodiscard]] static Result<VectorFileReader> open(
+      std::unique_ptr<Input> input, const VectorFileOptions& options,
+      std::size_t block_bytes = VectorFileReader::kBlockBytes);
   [[nodiscard]] static Result<VectorFileReader> open(
       std::unique_ptr<os::File> file, const VectorFileOptions& options,
       std::size_t block_bytes = VectorFileReader::kBlockBytes);

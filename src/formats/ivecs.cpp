@@ -23,9 +23,10 @@ Result<Int32Rows> Injection::read_ivecs(std::unique_ptr<os::File> file, const Iv
                                             " bytes; at most " + std::to_string(options.max_bytes) +
                                             " are read into memory"));
   }
-  QUIRE_TRY(const RowLayout claimed, texmex_layout(*file, info.size, 8 * sizeof(std::int32_t)));
-  QUIRE_TRY(const RowLayout layout, count_rows(claimed, info.size, file->path()));
-  RowStream stream(std::move(file), layout, block_bytes);
+  auto input = input_from(std::move(file));
+  QUIRE_TRY(const RowLayout claimed, texmex_layout(*input, info.size, 8 * sizeof(std::int32_t)));
+  QUIRE_TRY(const RowLayout layout, count_rows(claimed, info.size, input->path()));
+  RowStream stream(std::move(input), layout, block_bytes);
 
   Int32Rows result;
   result.rows = layout.rows;

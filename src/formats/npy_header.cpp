@@ -19,7 +19,7 @@ constexpr std::size_t kShortestLead = kVersionEnd + 2;
 constexpr std::size_t kLongestLead = kVersionEnd + 4;
 constexpr std::uint64_t kMaxText = 65'535;
 
-std::unexpected<Error> bad_header(ErrorCode code, const os::File& file, ByteRange range,
+std::unexpected<Error> bad_header(ErrorCode code, const Input& file, ByteRange range,
                                   std::string sentence) {
   return std::unexpected(Error(code, "open")
                              .with_path(file.path())
@@ -28,7 +28,7 @@ std::unexpected<Error> bad_header(ErrorCode code, const os::File& file, ByteRang
 }
 
 // The bytes of the dictionary's text.
-Result<ByteRange> find_text(os::File& file, std::uint64_t file_size) {
+Result<ByteRange> find_text(Input& file, std::uint64_t file_size) {
   std::array<std::byte, kLongestLead> lead{};
   const auto available = static_cast<std::size_t>(std::min<std::uint64_t>(file_size, lead.size()));
   QUIRE_CHECK(file.read_exactly(0, std::span(lead).first(available)));
@@ -121,7 +121,7 @@ std::expected<NpyHeader, NpyProblem> interpret(const NpyDictionary& dictionary) 
 
 }  // namespace
 
-Result<NpyHeader> read_npy_header(os::File& file, std::uint64_t file_size) {
+Result<NpyHeader> read_npy_header(Input& file, std::uint64_t file_size) {
   QUIRE_CHECK(refuse_empty(file_size, file.path()));
   QUIRE_TRY(const ByteRange range, find_text(file, file_size));
   std::string text(static_cast<std::size_t>(range.length), '\0');

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/input.hpp"
 #include "formats/row_layout.hpp"
-#include "os/file_system.hpp"
 #include "quire/element_type.hpp"
 #include "quire/error.hpp"
 
@@ -51,7 +51,7 @@ struct NpyHeader {
 // what the file really has. Errors: invalid_argument (empty), truncated (the file ends in the
 // header), corrupt (no npy file, no such dictionary), unsupported (version, size of header, dtype,
 // order, axes, dimension), those of reading.
-[[nodiscard]] Result<NpyHeader> read_npy_header(os::File& file, std::uint64_t file_size);
+[[nodiscard]] Result<NpyHeader> read_npy_header(Input& file, std::uint64_t file_size);
 
 // How NumPy calls the type in a header; nothing for bf16 and b1, which it does not have.
 [[nodiscard]] std::optional<std::string_view> npy_descr(ElementType type) noexcept;

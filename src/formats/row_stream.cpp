@@ -19,14 +19,13 @@ std::size_t rows_per_block(const RowLayout& layout, std::size_t block_bytes) {
 
 }  // namespace
 
-RowStream::RowStream(std::unique_ptr<os::File> file, const RowLayout& layout,
-                     std::size_t block_bytes)
-    : file_(std::move(file)), layout_(layout), block_rows_(rows_per_block(layout, block_bytes)) {}
+RowStream::RowStream(std::unique_ptr<Input> input, const RowLayout& layout, std::size_t block_bytes)
+    : input_(std::move(input)), layout_(layout), block_rows_(rows_per_block(layout, block_bytes)) {}
 
 Result<std::span<const std::byte>> RowStream::next(std::size_t max_rows) {
   if (max_rows == 0) {
     return std::unexpected(Error(ErrorCode::invalid_argument, "read")
-                               .with_path(file_->path())
+                               .with_path(input_->path())
                                .with_detail("max_rows is 0; no rows would look like the end"));
   }
   const std::uint64_t left = layout_.rows - position_;
@@ -45,7 +44,7 @@ Result<void> RowStream::seek(std::uint64_t row) {
   if (row > layout_.rows) {
     return std::unexpected(
         Error(ErrorCode::out_of_range, "seek")
-            .with_path(file_->path())
+            .with_path(input_->path())
             .with_detail("row " + std::to_string(row) + " of " + std::to_string(layout_.rows)));
   }
   position_ = row;
@@ -68,7 +67,7 @@ Result<void> RowStream::refill() {
   const auto count =
       static_cast<std::size_t>(std::min<std::uint64_t>(block_rows_ - held_, layout_.rows - first));
   std::byte* const rows = buffer_.get() + held_bytes;
-  QUIRE_CHECK(file_->read_exactly(layout_.offset_of(first), {rows, count * layout_.stride()}));
+  QUIRE_CHECK(input_->read_exactly(layout_.offset_of(first), {rows, count * layout_.stride()}));
   QUIRE_CHECK(make_dense(rows, count, first));
   held_ += count;
   return {};
@@ -86,7 +85,7 @@ Result<void> RowStream::make_dense(std::byte* rows, std::size_t count,
     if (columns != static_cast<std::int32_t>(layout_.columns)) {
       const std::uint64_t offset = layout_.offset_of(first_row + i);
       return std::unexpected(Error(ErrorCode::corrupt, "read")
-                                 .with_path(file_->path())
+                                 .with_path(input_->path())
                                  .with_range({offset, layout_.prefix_bytes})
                                  .with_detail("row " + std::to_string(first_row + i) + " at byte " +
                                               std::to_string(offset) + " has dimension " +

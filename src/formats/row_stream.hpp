@@ -6,8 +6,8 @@
 #include <memory>
 #include <span>
 
+#include "formats/input.hpp"
 #include "formats/row_layout.hpp"
-#include "os/file_system.hpp"
 #include "quire/error.hpp"
 
 namespace quire::formats {
@@ -25,7 +25,7 @@ class RowStream {
   // REQUIRES: layout comes from count_rows for this file, or has no prefix and no rows.
   // A block has the rows that fit `block_bytes`, at least one; its memory is taken at the first
   // next().
-  RowStream(std::unique_ptr<os::File> file, const RowLayout& layout, std::size_t block_bytes);
+  RowStream(std::unique_ptr<Input> input, const RowLayout& layout, std::size_t block_bytes);
 
   const RowLayout& layout() const noexcept { return layout_; }
   std::uint64_t position() const noexcept { return position_; }
@@ -38,7 +38,7 @@ class RowStream {
   Result<void> refill();
   Result<void> make_dense(std::byte* rows, std::size_t count, std::uint64_t first_row) const;
 
-  std::unique_ptr<os::File> file_;
+  std::unique_ptr<Input> input_;
   const RowLayout layout_;
   const std::size_t block_rows_;
   std::unique_ptr<std::byte[]> buffer_;

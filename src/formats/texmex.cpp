@@ -9,7 +9,7 @@
 
 namespace quire::formats {
 
-Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size, std::size_t element_bits) {
+Result<RowLayout> texmex_layout(Input& file, std::uint64_t file_size, std::size_t element_bits) {
   QUIRE_CHECK(refuse_empty(file_size, file.path()));
   if (file_size < kTexmexPrefixBytes) {
     return std::unexpected(Error(ErrorCode::truncated, "open")

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
+#include "formats/input.hpp"
 #include "formats/row_layout.hpp"
 #include "os/atomic_file.hpp"
-#include "os/file_system.hpp"
 #include "quire/error.hpp"
 
 namespace quire::formats {
@@ -18,7 +18,7 @@ inline constexpr std::size_t kTexmexPrefixBytes = sizeof(std::int32_t);
 // The layout that the first row of `file`, of `file_size` bytes, gives to all; rows are not counted
 // yet. Errors: invalid_argument (empty), truncated (not even the first count is whole), corrupt
 // (the count is outside 1 to kMaxVectorFileDimension), those of reading.
-[[nodiscard]] Result<RowLayout> texmex_layout(os::File& file, std::uint64_t file_size,
+[[nodiscard]] Result<RowLayout> texmex_layout(Input& file, std::uint64_t file_size,
                                               std::size_t element_bits);
 
 // Appends dense rows of `row_bytes` each, with `columns` written before each.

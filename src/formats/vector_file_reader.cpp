@@ -27,9 +27,14 @@ std::unexpected<Error> refuse(ErrorCode code, const std::string& path, std::stri
   return std::unexpected(Error(code, "open").with_path(path).with_detail(std::move(sentence)));
 }
 
-Result<VectorFormat> guess_format(os::File& file, std::uint64_t file_size) {
+Result<VectorFormat> guess_format(Input& file, std::uint64_t file_size) {
   const std::string& path = file.path();
-  if (const auto format = vector_format_from_path(path)) return *format;
+  // Behind what a URL names stands what it asks for.
+  const bool is_url = path.contains("://");
+  if (const auto format =
+          vector_format_from_path(path.substr(0, is_url ? path.find('?') : path.npos))) {
+    return *format;
+  }
   if (path.ends_with(".ivecs")) {
     return refuse(ErrorCode::unsupported, path,
                   "ivecs files hold rows of int32, not vectors: read_ivecs reads them");
@@ -57,7 +62,7 @@ Result<Opened> raw_layout(const std::string& path, std::uint64_t file_size,
   return opened;
 }
 
-Result<Opened> open_as(VectorFormat format, os::File& file, std::uint64_t file_size,
+Result<Opened> open_as(VectorFormat format, Input& file, std::uint64_t file_size,
                        const VectorFileOptions& options) {
   switch (format) {
     case VectorFormat::fvecs:
@@ -107,22 +112,30 @@ Result<void> compare(const Opened& opened, const VectorFileOptions& options,
 
 }  // namespace
 
-Result<VectorFileReader> Injection::open(std::unique_ptr<os::File> file,
+Result<VectorFileReader> Injection::open(std::unique_ptr<Input> input,
                                          const VectorFileOptions& options,
                                          std::size_t block_bytes) {
-  QUIRE_CHECK(check_options(options, file->path()));
-  QUIRE_TRY(const os::FileInfo info, file->info());
+  const std::string path = input->path();
+  QUIRE_CHECK(check_options(options, path));
+  QUIRE_TRY(const std::uint64_t size, input->size());
   VectorFormat format{};
   if (options.format) {
     format = *options.format;
   } else {
-    QUIRE_TRY(format, guess_format(*file, info.size));
+    QUIRE_TRY(format, guess_format(*input, size));
   }
-  QUIRE_TRY(Opened opened, open_as(format, *file, info.size, options));
-  QUIRE_CHECK(compare(opened, options, file->path()));
-  QUIRE_TRY(opened.layout, count_rows(opened.layout, info.size, file->path()));
-  return VectorFileReader(format, opened.element_type,
-                          std::make_unique<RowStream>(std::move(file), opened.layout, block_bytes));
+  QUIRE_TRY(Opened opened, open_as(format, *input, size, options));
+  QUIRE_CHECK(compare(opened, options, path));
+  QUIRE_TRY(opened.layout, count_rows(opened.layout, size, path));
+  return VectorFileReader(
+      format, opened.element_type,
+      std::make_unique<RowStream>(std::move(input), opened.layout, block_bytes));
+}
+
+Result<VectorFileReader> Injection::open(std::unique_ptr<os::File> file,
+                                         const VectorFileOptions& options,
+                                         std::size_t block_bytes) {
+  return open(input_from(std::move(file)), options, block_bytes);
 }
 
 }  // namespace formats
@@ -133,6 +146,11 @@ Result<VectorFileReader> VectorFileReader::open(const std::string& path,
                                                 const VectorFileOptions& options) {
   QUIRE_TRY(auto file, os::real_file_system().open(path, os::OpenMode::read));
   return formats::Injection::open(std::move(file), options);
+}
+
+Result<VectorFileReader> VectorFileReader::open(std::shared_ptr<const ByteSource> source,
+                                                const VectorFileOptions& options) {
+  return formats::Injection::open(formats::input_from(std::move(source)), options);
 }
 
 VectorFileReader::VectorFileReader(VectorFormat format, ElementType element_type,
