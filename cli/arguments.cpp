@@ -107,6 +107,14 @@ void add_required_number(CLI::App& app, const std::string& name, std::uint64_t& 
   add_whole_number(app, name, value, about, minimum, maximum)->required();
 }
 
+void add_abort_idle(CLI::App& app, std::uint64_t& seconds) {
+  add_whole_number(
+      app, "--abort-idle", seconds,
+      "In S3, ends uploads to DST to which nothing was added for N seconds (default 600)", 0,
+      1'000'000'000)
+      ->group("S3");
+}
+
 void add_interval(CLI::App& app, const std::string& name, std::optional<double>& seconds,
                   const std::string& about) {
   const CLI::callback_t take = [&seconds, name](const CLI::results_t& texts) {

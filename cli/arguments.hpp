@@ -65,4 +65,8 @@ void add_durability(CLI::App& app, std::optional<Durability>& durability, const 
 void add_metric(CLI::App& app, std::optional<Metric>& metric);
 void add_codec(CLI::App& app, std::optional<SnapshotCodec>& codec);
 
+// Of commands that write to S3: when an upload that did not end is taken for a dead command's.
+inline constexpr std::uint64_t kAbortIdle = 600;
+void add_abort_idle(CLI::App& app, std::uint64_t& seconds);
+
 }  // namespace quire::cli

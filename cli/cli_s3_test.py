@@ -102,7 +102,7 @@ class S3Test(quire_command.QuireTest):
 
     # Killed at any moment, the same command goes on; what was written is not fetched again.
     def test_a_killed_copy_goes_on(self):
-        data = random.Random(2).randbytes(200 << 20)
+        data = random.Random(2).randbytes(100 << 20)
         self.write("here", data)
         self.run_quire("cp", "here", "s3://data/long", ALLOWED)
         words = [self.quire, "cp", "s3://data/long", "back", ALLOWED, "--json"]
@@ -136,10 +136,11 @@ class S3Test(quire_command.QuireTest):
         self.run_quire("cp", "s3://data/changing", "back", ALLOWED)
         self.assertEqual(self.path("back").read_bytes(), b"b" * (40 << 20))
 
-    # No object of a command that was killed while it wrote one, and no parts of it after the next.
+    # No object of a command that was killed while it wrote one, and no parts of it once a later one ended them.
     def test_a_killed_upload_leaves_nothing(self):
-        self.write("here", random.Random(3).randbytes(150 << 20))
-        for moment in (0.1, 0.3, 0.5):
+        self.write("here", random.Random(3).randbytes(100 << 20))
+        begun = 0
+        for moment in (0.1, 0.2, 0.3, 0.4, 0.5):
             copy = subprocess.Popen([self.quire, "cp", "here", "s3://data/killed", ALLOWED], cwd=self.home,
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(moment)
@@ -147,12 +148,75 @@ class S3Test(quire_command.QuireTest):
             copy.wait()
             if copy.returncode == -signal.SIGKILL:
                 self.fails("cat", "s3://data/killed", "--range=0-0", ALLOWED, says="not_found")
+                begun = len([line for line in self.requests("/data/killed") if line.startswith("POST")])
+            else:
+                break
+        self.assertGreater(begun, 0)
+
+        def ended():
+            return len([line for line in self.requests("/data/killed") if line.startswith("DELETE")])
+
+        # What may still be written is left alone.
         self.run_quire("cp", "here", "s3://data/killed", ALLOWED)
-        aborted = [line for line in self.requests("/data/killed") if line.startswith("DELETE")]
-        self.assertTrue(all(line.endswith("204") for line in aborted), aborted)
-        self.run_quire("cp", "here", "s3://data/killed", ALLOWED)
-        self.assertEqual(len([line for line in self.requests("/data/killed") if line.startswith("DELETE")]),
-                         len(aborted))
+        self.assertEqual(ended(), 0)
+        self.run_quire("cp", "here", "s3://data/killed", "--abort-idle", "0", ALLOWED)
+        self.assertGreaterEqual(ended(), 1)
+        before = ended()
+        self.run_quire("cp", "here", "s3://data/killed", "--abort-idle", "0", ALLOWED)
+        self.assertEqual(ended(), before)
+
+    # Long and short copies treat what is there alike.
+    def test_what_is_replaced_is_treated_well(self):
+        for size in (1000, 40 << 20):
+            data = random.Random(4).randbytes(size)
+            self.write("here", data)
+            self.run_quire("cp", "here", "s3://data/kept", ALLOWED)
+            self.write("real", b"old")
+            self.path("real").chmod(0o600)
+            if self.path("link").is_symlink():
+                self.path("link").unlink()
+            self.path("link").symlink_to("real")
+            self.run_quire("cp", "s3://data/kept", "link", ALLOWED)
+            self.assertTrue(self.path("link").is_symlink())
+            self.assertEqual(self.path("real").read_bytes(), data)
+            self.assertEqual(self.path("real").stat().st_mode & 0o777, 0o600)
+            before = len(self.requests("/data/kept"))
+            self.fails("cp", "s3://data/kept", "real", "--no-replace", ALLOWED, says="exists")
+            os.mkfifo(self.path("pipe"))
+            self.fails("cp", "s3://data/kept", "pipe", ALLOWED, says="special file")
+            self.assertTrue(self.path("pipe").is_fifo())
+            self.path("pipe").unlink()
+            if size > 1000:
+                self.assertLessEqual(len(self.requests("/data/kept")) - before, 3)  # refused before it is fetched
+        self.assertEqual([name for name in os.listdir(self.home) if "quire" in name], [])
+
+    def test_names_are_kept_letter_by_letter(self):
+        self.path("folder").mkdir()
+        for name in ("run#1", "run#2", "a?x=1"):
+            self.write(name, name.encode())
+            self.run_quire("cp", name, "s3://data/names/", ALLOWED)
+            self.run_quire("cp", "s3://data/names/" + name, "folder", ALLOWED)
+            self.assertEqual(self.path("folder").joinpath(name).read_bytes(), name.encode())
+        self.run_quire("cp", "run#1", "s3://data", ALLOWED)
+        self.assertEqual(self.run_quire("cat", "s3://data/run#1", ALLOWED), b"run#1")
+        self.fails("cp", "s3://data/names/", "folder", ALLOWED, status=2, says="no name")
+        self.fails("cp", "run#1", "run#1", status=2, says="same file")
+        self.write("big.quire-copy", bytes(40 << 20))
+        self.fails("cp", "big.quire-copy", "big", status=2, says="same file")
+
+    # Two objects whose servers call their versions the same.
+    def test_a_copy_of_another_object_does_not_go_on(self):
+        self.write("one", b"1" * (80 << 20))
+        self.run_quire("cp", "one", "s3://data/one", ALLOWED)
+        copy = subprocess.Popen([self.quire, "cp", "s3://data/one", "back", ALLOWED], cwd=self.home,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while copy.poll() is None and not self.path("back.quire-copy").exists():
+            time.sleep(0.001)
+        copy.kill()
+        copy.wait()
+        self.run_quire("cp", "s3://data/one", "s3://data/other", ALLOWED)
+        done = self.json("cp", "s3://data/other", "back", ALLOWED)
+        self.assertEqual(done["fetched"], 80 << 20)
 
     def test_a_bucket_is_listed(self):
         for name in ("list/a", "list/b/1", "list/b/2", "list/ümläut +"):

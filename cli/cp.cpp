@@ -27,22 +27,38 @@ struct Arguments {
   std::string to;
   bool no_replace = false;
   bool verify = false;
+  std::uint64_t abort_idle = kAbortIdle;
 };
 
+bool is_folder(const std::string& place) {
+  if (!is_url(place)) return is_directory(place);
+  const std::string_view behind_scheme = std::string_view(place).substr(place.find("://") + 3);
+  return place.ends_with('/') || (is_s3(place) && !behind_scheme.contains('/'));
+}
+
 // In a folder, and behind a slash, the name stays what it was.
-std::string target_of(const Arguments& arguments) {
-  const bool is_folder =
-      is_url(arguments.to) ? arguments.to.ends_with('/') : is_directory(arguments.to);
-  if (!is_folder) return arguments.to;
-  const std::string from = arguments.from.substr(0, arguments.from.find_first_of("?#"));
+Outcome<std::string> target_of(const Arguments& arguments) {
+  if (!is_folder(arguments.to)) return arguments.to;
+  // Only a web server's URL ends before "?"; files and keys are named with it.
+  const bool has_query = is_url(arguments.from) && !is_s3(arguments.from);
+  const std::string from =
+      has_query ? arguments.from.substr(0, arguments.from.find_first_of("?#")) : arguments.from;
   const std::string name = from.substr(from.find_last_of('/') + 1);
+  if (name.empty() || name == "." || name == "..") {
+    return fail(kWrongUsage, fmt::format("cp: {} has no name that it could keep in {}",
+                                         shown(arguments.from), shown(arguments.to)));
+  }
   return arguments.to.ends_with('/') ? arguments.to + name : arguments.to + "/" + name;
 }
 
-Outcome<> copy_through(const ByteSource& source, const std::string& to, IfExists if_exists,
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return !is_url(a) && !is_url(b) && std::filesystem::equivalent(a, b, error);
+}
+
+Outcome<> copy_through(const ByteSource& source, const std::string& to, const SinkOptions& options,
                        const Settings& settings) {
-  QUIRE_TRY(const auto sink,
-            open_sink(to, {.if_exists = if_exists, .expected_bytes = source.size()}, settings));
+  QUIRE_TRY(const auto sink, open_sink(to, options, settings));
   InterruptGuard interrupt;
   Progress progress("copying", "byte", source.size());
   for (std::uint64_t at = 0; at < source.size();) {
@@ -84,20 +100,25 @@ Outcome<> compare(const ByteSource& source, const std::string& to, const Setting
 
 Outcome<> copy(const Arguments& arguments, const Settings& settings) {
   const auto begin = std::chrono::steady_clock::now();
-  const std::string to = target_of(arguments);
+  QUIRE_TRY(const std::string to, target_of(arguments));
   const IfExists if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace;
   QUIRE_TRY(const auto source, open_once(arguments.from, settings));
-  std::error_code error;
-  if (!is_url(to) && !is_url(arguments.from) &&
-      std::filesystem::equivalent(arguments.from, to, error)) {
-    return fail(kWrongUsage, fmt::format("cp: {} and {} are the same file", arguments.from, to));
+  for (const std::string& file : {to, partial_name(to)}) {
+    if (is_same_file(arguments.from, file)) {
+      return fail(kWrongUsage,
+                  fmt::format("cp: {} and {} are the same file", arguments.from, file));
+    }
   }
   std::uint64_t fetched = source->size();
   if (!is_url(to) && source->size() > kResumedBytes) {
     QUIRE_TRY(const Downloaded done, download(*source, to, if_exists));
     fetched = done.fetched;
   } else {
-    QUIRE_CHECK(copy_through(*source, to, if_exists, settings));
+    QUIRE_CHECK(copy_through(*source, to,
+                             {.if_exists = if_exists,
+                              .expected_bytes = source->size(),
+                              .abort_idle = std::chrono::seconds(arguments.abort_idle)},
+                             settings));
   }
   if (arguments.verify) QUIRE_CHECK(compare(*source, to, settings));
   const double seconds =
@@ -121,6 +142,7 @@ Run declare(CLI::App& app) {
            "A file, a directory, or an s3:// URL (behind a slash: the same name)");
   add_flag(app, "--no-replace", arguments->no_replace, "Fail if DST is there already");
   add_flag(app, "--verify", arguments->verify, "Then read both again and compare them");
+  add_abort_idle(app, arguments->abort_idle);
   return [arguments](const Settings& settings) { return copy(*arguments, settings); };
 }
 

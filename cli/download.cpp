@@ -6,12 +6,16 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <span>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/checksum.hpp"
 #include "base/try.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
@@ -35,17 +39,16 @@ class Pieces {
   }
 
   // One thread: piece after piece, until none is left or someone failed.
-  void fetch() {
-    std::vector<std::byte> buffer;
-    while (auto piece = next()) {
-      auto receipt = fetch_one(*piece, buffer);
-      if (!receipt) {
-        fail(std::move(receipt.error()));
-        break;
-      }
-      const std::lock_guard lock(mutex_);
-      receipts_.push_back(*receipt);
+  void fetch() noexcept {
+    try {
+      fetch_all();
+    } catch (const std::bad_alloc&) {
+      fail(Error(ErrorCode::capacity, "copy"));
     }
+    end_thread();
+  }
+  // One that was counted, and has ended or could not begin.
+  void end_thread() noexcept {
     const std::lock_guard lock(mutex_);
     --threads_;
     changed_.notify_all();
@@ -72,6 +75,15 @@ class Pieces {
   }
 
  private:
+  void fetch_all() {
+    std::vector<std::byte> buffer;
+    while (auto piece = next()) {
+      auto receipt = fetch_one(*piece, buffer);
+      if (!receipt) return fail(std::move(receipt.error()));
+      const std::lock_guard lock(mutex_);
+      receipts_.push_back(*receipt);
+    }
+  }
   std::optional<FileRange> next() {
     const std::lock_guard lock(mutex_);
     if (pieces_.empty() || stop_.stop_requested()) return std::nullopt;
@@ -96,21 +108,50 @@ class Pieces {
 };
 
 // What an earlier start left, if it is of this version of this object; else a new file.
-Result<RangedFile> open_partial(const ByteSource& source, const std::string& path) {
+Result<RangedFile> open_partial(const ByteSource& source, const std::string& path,
+                                std::uint32_t permissions) {
   const SourceIdentity identity = source.identity();
+  // Two objects may have the same ETag: which one it is counts too.
+  const std::string object = source.name() + '\n' + identity.version;
+  const auto bytes = std::as_bytes(std::span(object));
   const RangedFileOptions options{
-      .resume = true, .content_version = identity.version.substr(0, kMaxContentVersion)};
+      .permissions = permissions,
+      .resume = true,
+      .content_version =
+          fmt::format("{:016x}{:016x}", base::checksum(bytes, 1), base::checksum(bytes, 2))};
   // A size alone does not tell whether it is the same object.
   if (identity.strength != IdentityStrength::size_only) {
     auto file = RangedFile::open_or_create(path, source.size(), options);
-    if (file || file.error().code() == ErrorCode::busy ||
-        file.error().code() == ErrorCode::no_space ||
-        file.error().code() == ErrorCode::permission ||
-        file.error().code() == ErrorCode::not_found) {
-      return file;
-    }
+    const bool is_of_another = !file && (file.error().code() == ErrorCode::changed ||
+                                         file.error().code() == ErrorCode::mismatch);
+    if (!is_of_another) return file;
   }
   return RangedFile::create_or_replace(path, source.size(), options);
+}
+
+// The file that is to be replaced, or made.
+struct Target {
+  std::string path;  // behind symbolic links, which stay
+  std::optional<std::uint32_t> permissions = std::nullopt;
+};
+
+Result<Target> look_at(const std::string& path, IfExists if_exists) {
+  os::FileSystem& files = os::real_file_system();
+  if (if_exists == IfExists::fail) {
+    if (!files.info(path)) return Target{.path = path};
+    return std::unexpected(Error(ErrorCode::exists, "copy").with_path(path));
+  }
+  Target target;
+  QUIRE_TRY(target.path, files.resolve(path));
+  const auto info = files.info(target.path);
+  if (!info && info.error().code() != ErrorCode::not_found) return std::unexpected(info.error());
+  if (info && info->kind != os::FileKind::regular) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "copy")
+                               .with_path(path)
+                               .with_detail("this is a special file, not a regular one"));
+  }
+  if (info) target.permissions = info->permissions;
+  return target;
 }
 
 Result<std::vector<FileRange>> take_missing(RangedFile& file, const Coverage& coverage) {
@@ -124,19 +165,27 @@ Result<std::vector<FileRange>> take_missing(RangedFile& file, const Coverage& co
   return pieces;
 }
 
-Result<void> put_in_place(const std::string& from, const std::string& to, IfExists if_exists) {
+Result<void> put_in_place(const std::string& from, const Target& to, IfExists if_exists) {
   os::FileSystem& files = os::real_file_system();
-  QUIRE_CHECK(files.rename(from, to, if_exists));
-  const std::filesystem::path folder = std::filesystem::path(to).parent_path();
+  if (to.permissions) {
+    QUIRE_TRY(const auto file, files.open(from, os::OpenMode::read_write));
+    QUIRE_CHECK(file->set_permissions(*to.permissions));  // past the umask
+    QUIRE_CHECK(file->sync());
+  }
+  QUIRE_CHECK(files.rename(from, to.path, if_exists));
+  const std::filesystem::path folder = std::filesystem::path(to.path).parent_path();
   return files.sync_directory(folder.empty() ? "." : folder.string());
 }
 
 }  // namespace
 
-Outcome<Downloaded> download(const ByteSource& source, const std::string& target,
+std::string partial_name(const std::string& target) { return target + ".quire-copy"; }
+
+Outcome<Downloaded> download(const ByteSource& source, const std::string& name,
                              IfExists if_exists) {
-  const std::string path = target + ".quire-copy";
-  QUIRE_TRY(RangedFile file, open_partial(source, path));
+  QUIRE_TRY(const Target target, look_at(name, if_exists));
+  const std::string path = partial_name(target.path);
+  QUIRE_TRY(RangedFile file, open_partial(source, path, target.permissions.value_or(0666) | 0600));
   QUIRE_TRY(const Coverage coverage, file.coverage());
   QUIRE_TRY(std::vector<FileRange> missing, take_missing(file, coverage));
   std::uint64_t written = coverage.written_bytes;
@@ -144,7 +193,15 @@ Outcome<Downloaded> download(const ByteSource& source, const std::string& target
   Progress progress("copying", "byte", source.size());
   Pieces pieces(source, std::move(missing));
   std::vector<std::jthread> threads;
-  for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([&] { pieces.fetch(); });
+  threads.reserve(kThreads);
+  for (unsigned i = 0; i < kThreads; ++i) {
+    try {
+      threads.emplace_back([&] { pieces.fetch(); });
+    } catch (const std::system_error&) {  // no more threads: those there are do it
+      pieces.end_thread();
+    }
+  }
+  if (threads.empty()) pieces.fail(Error(ErrorCode::capacity, "copy").with_path(name));
   // After a failure too, until the threads have ended: what they wrote is kept.
   while (const auto receipts = pieces.wait()) {
     if (interrupt.requested()) pieces.stop();
@@ -161,8 +218,10 @@ Outcome<Downloaded> download(const ByteSource& source, const std::string& target
                 fmt::format("cp: interrupted; {} is kept, and the same command goes on", path));
   }
   QUIRE_CHECK(pieces.result());
-  QUIRE_CHECK(file.finish());
+  // The journal goes last: whenever this is killed, the next start knows what there is.
+  QUIRE_CHECK(file.close());
   QUIRE_CHECK(put_in_place(path, target, if_exists));
+  ignore_error(os::real_file_system().remove(path + ".quire-coverage"));
   return Downloaded{.fetched = written - coverage.written_bytes};
 }
 

@@ -29,7 +29,7 @@ void print_page(const S3Page& page, const Settings& settings) {
     if (settings.json) {
       print_json({{"prefix", prefix}});
     } else {
-      print_line("{:>20}  {:>14}  {}", "", "", prefix);
+      print_line("{:>20}  {:>14}  {}", "", "", one_line(prefix));
     }
   }
   for (const S3Object& object : page.objects) {
@@ -40,7 +40,7 @@ void print_page(const S3Page& page, const Settings& settings) {
                   {"modified", time_text(object.modified)}});
     } else {
       print_line("{:>20}  {:>14}  {}", time_text(object.modified), grouped(object.size),
-                 object.key);
+                 one_line(object.key));
     }
   }
 }

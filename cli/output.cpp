@@ -42,10 +42,9 @@ std::optional<int> flush_output() {
   return first_failure;
 }
 
-void print_error(std::string_view message) {
-  std::string line = "quire: ";
-  for (const char letter : message) {
-    // A path may hold control characters; an error stays one line.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char letter : text) {
     const auto byte = static_cast<unsigned char>(letter);
     if (byte < 0x20 || byte == 0x7f) {
       line += fmt::format("\\x{:02x}", byte);
@@ -53,7 +52,11 @@ void print_error(std::string_view message) {
       line += letter;
     }
   }
-  line += '\n';
+  return line;
+}
+
+void print_error(std::string_view message) {
+  const std::string line = "quire: " + one_line(message) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

@@ -27,6 +27,9 @@ void print_line(fmt::format_string<Args...> format, Args&&... args) {
   print_text(fmt::format(format, std::forward<Args>(args)...) + "\n");
 }
 
+// Text of others (a path, a key) without the control characters that it may hold.
+std::string one_line(std::string_view text);
+
 // One line of JSON, handed to the reader at once.
 void print_json(const nlohmann::ordered_json& value);
 

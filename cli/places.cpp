@@ -36,6 +36,9 @@ Result<S3Bucket> open_bucket(const std::string& name, const Settings& settings) 
       name, s3_options(settings, {.allow_private_network = settings.allow_private_network}));
 }
 
+// For looking what a killed command left.
+constexpr std::chrono::seconds kListTime{10};
+
 }  // namespace
 
 Outcome<std::shared_ptr<const ByteSource>> open_url(const std::string& url,
@@ -63,7 +66,8 @@ Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const Si
   QUIRE_TRY(const S3Location location, S3Location::parse(url));
   QUIRE_TRY(const S3Bucket bucket, open_bucket(location.bucket, settings));
   // What a killed command left. Who may not list uploads may still write.
-  ignore_error(bucket.abort_uploads(location.key, std::chrono::seconds(0)));
+  ignore_error(bucket.abort_uploads(location.key, options.abort_idle,
+                                    {.deadline = std::chrono::steady_clock::now() + kListTime}));
   QUIRE_TRY(auto sink, bucket.open_sink(location.key, {.if_exists = options.if_exists,
                                                        .expected_bytes = options.expected_bytes}));
   return sink;

@@ -1,6 +1,7 @@
 // Where the bytes of a snapshot or any object are: a file, or a URL of http, https or s3.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,8 @@ Outcome<std::shared_ptr<const ByteSource>> open_once(const std::string& place,
 struct SinkOptions {
   IfExists if_exists = IfExists::replace;
   std::uint64_t expected_bytes = 0;  // 0: not known
+  // In S3: uploads to the same object that did not end and to which nothing came for so long are ended first.
+  std::chrono::seconds abort_idle{};
 };
 // What makes a file, or an object in S3, whole or not at all.
 Outcome<std::unique_ptr<ByteSink>> open_sink(const std::string& place, const SinkOptions& options,
@@ -42,7 +45,6 @@ Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
 // The same with a cache that reads ahead of who reads pieces in order.
 Outcome<std::shared_ptr<const ByteSource>> open_url_in_order(const std::string& url,
                                                              const Settings& settings);
-// Uploads to the same object that did not end are ended.
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const SinkOptions& options,
                                                 const Settings& settings);
 // Each page of the objects whose names begin as `url` does, in turn.

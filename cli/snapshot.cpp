@@ -24,6 +24,7 @@ struct Arguments {
   std::optional<SnapshotCodec> codec;
   std::uint64_t block_bytes = WriteSnapshotOptions{}.block_bytes;
   bool no_replace = false;
+  std::uint64_t abort_idle = kAbortIdle;
 };
 
 Outcome<SnapshotInfo> publish(const Arguments& arguments, const Settings& settings) {
@@ -37,7 +38,8 @@ Outcome<SnapshotInfo> publish(const Arguments& arguments, const Settings& settin
   QUIRE_TRY(const auto sink,
             open_sink(arguments.file,
                       {.if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace,
-                       .expected_bytes = expected},
+                       .expected_bytes = expected,
+                       .abort_idle = std::chrono::seconds(arguments.abort_idle)},
                       settings));
   StoppableProgress progress("publishing");
   auto made = write_snapshot(view, *sink,
@@ -78,6 +80,7 @@ Run declare_create(CLI::App& app) {
              "Bytes of vectors that are read and compared as one (default 262144)", 1,
              kMostBlockBytes);
   add_flag(app, "--no-replace", arguments->no_replace, "Fail if DEST is there already");
+  add_abort_idle(app, arguments->abort_idle);
   return [arguments](const Settings& settings) { return create(*arguments, settings); };
 }
 

@@ -32,6 +32,7 @@ be left out:
     error_in_200         200, and the error named by `error` (InternalError) as its body; nothing is done
     reset                the connection is reset after `at` bytes of the answer's body (0); what was asked is done
     reset_request        … after `at` bytes of the request's body; nothing is done
+    slow_request         the request's body is read slowly, in `seconds` (1)
     stall                nothing more comes after `at` bytes of the answer's body (0)
     silent               no answer; nothing is done
     wrong_etag, no_etag  another ETag, or none, in the answer's headers and XML
@@ -76,7 +77,7 @@ ERRORS = {
     "TemporaryRedirect": 307, "TooManyRequests": 429, "XAmzContentSHA256Mismatch": 400,
 }
 ACTIONS = {
-    "answer", "wrong_region", "do_then_reset", "do_then_answer", "error_in_200", "reset", "reset_request", "stall",
+    "answer", "wrong_region", "do_then_reset", "do_then_answer", "error_in_200", "reset", "reset_request", "slow_request", "stall",
     "silent", "wrong_etag", "no_etag", "corrupt", "ignore_conditions", "ignore_range", "truncate_xml", "garbage_xml",
     "deep_xml", "entities_xml", "huge_xml", "same_token", "no_token",
 }
@@ -545,7 +546,13 @@ class Server:
                 await self.send(writer, request, answer, ends=True)
                 await self.drain_input(reader)
                 return False
-        await self.read_body(reader, writer, request)
+        if rule is not None and rule.action == "slow_request":
+            size = int(request.headers.get("content-length", 0))
+            while len(request.body) < size:
+                request.body += await reader.readexactly(min(size // 10 + 1, size - len(request.body)))
+                await asyncio.sleep(rule.get("seconds", 1) / 10)
+        else:
+            await self.read_body(reader, writer, request)
         if rule is not None and rule.action == "silent":
             await asyncio.sleep(600)
             return False

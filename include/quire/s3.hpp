@@ -11,9 +11,9 @@
 //
 // Where a user names the place, quire/remote.hpp opens "s3://bucket/key" as well as files and URLs.
 //
-// What is sent is signed, body and all (Signature Version 4), so nothing can be changed on its way. Reading is as with
+// With credentials all that is sent is signed, bodies too (Signature Version 4): nothing can be changed on its way. Reading is as with
 // quire/http_source.hpp: pinned to one version, taken up again where it broke, tried again with patience. A server that
-// asks for patience (503 SlowDown) holds back all requests to its bucket. A bucket in another region is found by what
+// asks for patience (503 SlowDown) holds back all requests of the bucket's handle and its copies. A bucket in another region is found by what
 // the server says, never by following where it redirects to.
 //
 // Part of the library quire::remote.
@@ -23,8 +23,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "quire/byte_sink.hpp"
@@ -72,10 +74,10 @@ struct S3Options {
 };
 
 struct S3SinkOptions {
-  // `fail` asks the server to make the object only if there is none (If-None-Match). Not all servers know it for objects of
-  // several parts: those are asked first, and someone may come between.
+  // `fail` makes the object only if there is none: the server is asked whether there is, and told so (If-None-Match). With a
+  // server that does not know how, someone may come between the two.
   IfExists if_exists = IfExists::replace;
-  // Replaces only the version with this ETag; commit() is `changed` if it is another by then.
+  // Replaces only the version with this ETag, as `stat` gives it; commit() is `changed` if it is another by then. As above.
   std::string if_etag = {};
   // Objects up to one part go up in one request, longer ones in parts of this size, at least 5 MiB; at most 10,000 parts.
   std::uint64_t part_bytes = std::uint64_t{8} << 20;
@@ -84,6 +86,10 @@ struct S3SinkOptions {
   // Parts that go up side by side; each holds its part in memory.
   unsigned max_in_flight = 4;
   std::string content_type = "application/octet-stream";
+  // Others that the object gets: Cache-Control, x-amz-meta-…, x-amz-storage-class and the like.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  // Ends append() and commit() with `cancelled`.
+  std::stop_token stop = {};
 };
 
 struct S3Object {
@@ -137,12 +143,13 @@ class QUIRE_EXPORT S3Bucket {
   [[nodiscard]] Result<void> remove(std::string_view key, const ReadOptions& options = {}) const;
   [[nodiscard]] Result<S3Page> list(const S3ListOptions& what = {},
                                     const ReadOptions& options = {}) const;
-  // Forgets the parts of uploads to `key` that began at least `age` ago and did not end. Returns how many.
-  [[nodiscard]] Result<std::uint64_t> abort_uploads(std::string_view key, std::chrono::seconds age,
+  // Forgets the parts of uploads to `key` that did not end and to which nothing was added for at least `idle`, by this
+  // machine's clock. Returns how many. One that is still written fails with not_found then.
+  [[nodiscard]] Result<std::uint64_t> abort_uploads(std::string_view key, std::chrono::seconds idle,
                                                     const ReadOptions& options = {}) const;
 
   // A URL with which whoever has it can read, or write, the object for so long; at most a week, or as long as the
-  // credentials live. It is a secret.
+  // credentials live. It is a secret. It is of the bucket's region as far as that is known: give it, or make a request first.
   [[nodiscard]] Result<std::string> presigned_get(std::string_view key,
                                                   std::chrono::seconds valid_for) const;
   [[nodiscard]] Result<std::string> presigned_put(std::string_view key,

@@ -109,6 +109,11 @@ void HttpTransfer::set_up(const HttpRequest& request) {
   set(easy, CURLOPT_HEADERDATA, static_cast<void*>(this));
   set(easy, CURLOPT_WRITEFUNCTION, &on_body);
   set(easy, CURLOPT_WRITEDATA, static_cast<void*>(this));
+  if (!request.body.empty()) {
+    set(easy, CURLOPT_NOPROGRESS, 0L);
+    set(easy, CURLOPT_XFERINFOFUNCTION, &on_progress);
+    set(easy, CURLOPT_XFERINFODATA, static_cast<void*>(this));
+  }
   set_up_connection();
 
   if (request.method == HttpMethod::head) {
@@ -216,6 +221,15 @@ std::size_t HttpTransfer::on_body(char* data, std::size_t /*one*/, std::size_t l
   transfer.last_byte_ = std::chrono::steady_clock::now();
   const auto piece = std::as_bytes(std::span(data, length));
   return transfer.run_receiver([&] { return transfer.exchange_->on_body(piece); }) ? length : 0;
+}
+
+// What is sent counts as life too.
+int HttpTransfer::on_progress(void* self, curl_off_t /*to_receive*/, curl_off_t /*received*/,
+                              curl_off_t /*to_send*/, curl_off_t sent) noexcept {
+  auto& transfer = *static_cast<HttpTransfer*>(self);
+  if (sent != transfer.sent_) transfer.last_byte_ = std::chrono::steady_clock::now();
+  transfer.sent_ = sent;
+  return 0;
 }
 
 // The policy is asked about the address that is really connected to.

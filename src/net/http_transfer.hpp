@@ -85,6 +85,8 @@ class HttpTransfer {
   static std::size_t on_header(char* data, std::size_t one, std::size_t length,
                                void* self) noexcept;
   static std::size_t on_body(char* data, std::size_t one, std::size_t length, void* self) noexcept;
+  static int on_progress(void* self, curl_off_t to_receive, curl_off_t received, curl_off_t to_send,
+                         curl_off_t sent) noexcept;
   static curl_socket_t open_socket(void* self, curlsocktype purpose,
                                    curl_sockaddr* address) noexcept;
   static int close_socket(void* sockets, curl_socket_t descriptor) noexcept;
@@ -101,6 +103,7 @@ class HttpTransfer {
   bool ran_out_of_memory_ = false;
   bool has_tried_an_address_ = false;  // that the policy allows
   std::size_t header_bytes_ = 0;
+  curl_off_t sent_ = 0;
   std::string denied_address_;
   std::chrono::steady_clock::time_point last_byte_ = std::chrono::steady_clock::now();
 };

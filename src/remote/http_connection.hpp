@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "net/http_client.hpp"
 #include "net/retry.hpp"
@@ -17,6 +19,9 @@ struct HttpConnection {
   // Errors: invalid_argument (headers that are none, certificates that cannot be read), capacity.
   [[nodiscard]] static Result<HttpConnection> with(const HttpSourceOptions& options);
 };
+
+// True for a name and value that a request can have: a line's end would begin a header of the giver's choice.
+[[nodiscard]] bool is_header(const std::pair<std::string, std::string>& header);
 
 // The object at a place, as `open_http_source` opens it.
 [[nodiscard]] Result<std::shared_ptr<const ByteSource>> open_place(

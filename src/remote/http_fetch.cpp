@@ -147,7 +147,8 @@ HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
   }
   if (attempt.failure) {
     // Perhaps only the place that an earlier redirect led to is gone.
-    if (is_gone(attempt.status) && redirects_ == 0 && url_.text() != place_->given().text()) {
+    if (place_->follows_redirects() && is_gone(attempt.status) && redirects_ == 0 &&
+        url_.text() != place_->given().text()) {
       place_->moved_to(place_->given());
       begin();
       return Clock::now();
@@ -158,7 +159,7 @@ HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
   // Also if the answer's words broke off.
   if (net::is_passing(attempt.status)) return try_again(error_of(attempt.status), attempt);
   if (!outcome.result) {
-    Error why = outcome.result.error();
+    Error why = Error(outcome.result.error()).with_path(place_->shown(url_));
     if (!outcome.may_pass) return end(std::unexpected(std::move(why)));
     return try_again(std::move(why), attempt);
   }
@@ -169,9 +170,9 @@ HttpFetch::Next HttpFetch::after(const Attempt& attempt) {
   if (!is_complete()) {
     return try_again(error(ErrorCode::network, "the answer ended too early"), attempt);
   }
-  if (is_refusal()) {
-    return try_again(error(ErrorCode::network, "the server says that it failed after all"),
-                     attempt);
+  if (const auto refusal = late_refusal()) {
+    const auto verdict = place_->judge(*refusal);
+    return after_refusal(attempt, verdict.value_or(Verdict{.why = "the server failed after all"}));
   }
   if (redirects_ > 0 && is_moved_for_good_) place_->moved_to(url_);
   return end({});

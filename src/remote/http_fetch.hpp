@@ -45,8 +45,8 @@ class HttpFetch {
   }
   // True if all that is wanted has come.
   virtual bool is_complete() const = 0;
-  // True if the words that came are a refusal, whatever the status was.
-  virtual bool is_refusal() const { return false; }
+  // All has come, and it is a refusal, whatever the status was.
+  virtual std::optional<Refusal> late_refusal() const { return std::nullopt; }
   // Bytes that have come for good: while there are more and more, tries are not counted.
   virtual std::uint64_t progress() const { return 0; }
 
@@ -54,6 +54,8 @@ class HttpFetch {
   virtual const char* operation() const { return "read"; }
   virtual std::optional<ByteRange> range() const { return std::nullopt; }
 
+  // Tries that failed; the server may have carried them out.
+  unsigned failed_tries() const noexcept { return retry_.failed_tries(); }
   // An error of this fetch, which names the URL, and the range if there is one.
   Error error(ErrorCode code, std::string why, int status = 0) const;
   // The error for a status that says no.

@@ -45,16 +45,6 @@ net::HttpHeaders headers_of(const net::Url& url, const HttpSourceOptions& option
   return headers;
 }
 
-// A line's end would begin a header of the giver's choice.
-bool is_header(const std::pair<std::string, std::string>& header) {
-  const auto& [name, value] = header;
-  const bool is_name = !name.empty() && std::ranges::all_of(name, [](char c) {
-    return c > ' ' && c < 0x7F && c != ':' && c != ';';
-  });
-  return is_name &&
-         std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
-}
-
 // Longer is for ever.
 std::chrono::milliseconds at_most_a_year(std::chrono::milliseconds time) {
   constexpr std::chrono::milliseconds kYear = std::chrono::hours(365 * 24);
@@ -235,6 +225,15 @@ class Opening {
 };
 
 }  // namespace
+
+bool is_header(const std::pair<std::string, std::string>& header) {
+  const auto& [name, value] = header;
+  const bool is_name = !name.empty() && std::ranges::all_of(name, [](char c) {
+    return c > ' ' && c < 0x7F && c != ':' && c != ';';
+  });
+  return is_name &&
+         std::ranges::none_of(value, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
 
 Result<HttpConnection> HttpConnection::with(const HttpSourceOptions& options) {
   if (!std::ranges::all_of(options.headers, is_header)) {

@@ -45,6 +45,28 @@ Result<S3UploadPage> list_uploads(const std::shared_ptr<S3Connection>& connectio
   return page;
 }
 
+// When the last part of an upload came; nothing if there is none.
+Result<std::optional<std::chrono::sys_seconds>> last_part(
+    const std::shared_ptr<S3Connection>& connection, const std::string& key, const std::string& id,
+    const ReadOptions& options) {
+  std::optional<std::chrono::sys_seconds> latest;
+  std::string marker;
+  while (true) {
+    net::NamedValues query{{"uploadId", id}};
+    if (!marker.empty()) query.emplace_back("part-number-marker", marker);
+    const S3Request request{.operation = "list", .key = key, .query = std::move(query)};
+    const auto answer = call_s3(connection, request, options);
+    // It ended meanwhile.
+    if (!answer && answer.error().code() == ErrorCode::not_found) return std::nullopt;
+    if (!answer) return std::unexpected(answer.error());
+    auto page = parse_part_list(answer->body);
+    if (!page) return at(std::move(page.error()), *connection, key);
+    if (page->latest && (!latest || *page->latest > *latest)) latest = page->latest;
+    if (page->is_last || page->next == marker) return latest;
+    marker = page->next;
+  }
+}
+
 }  // namespace
 }  // namespace remote
 
@@ -118,11 +140,12 @@ Result<S3Page> S3Bucket::list(const S3ListOptions& what, const ReadOptions& opti
   return page;
 }
 
-Result<std::uint64_t> S3Bucket::abort_uploads(std::string_view key, std::chrono::seconds age,
+Result<std::uint64_t> S3Bucket::abort_uploads(std::string_view key, std::chrono::seconds idle,
                                               const ReadOptions& options) const {
   QUIRE_TRY(const std::string checked, remote::checked(*connection_, key));
-  const auto latest =
-      std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) - age;
+  constexpr std::chrono::seconds kMostIdle = std::chrono::years(100);
+  const auto latest = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) -
+                      std::clamp(idle, -kMostIdle, kMostIdle);
   std::uint64_t aborted = 0;
   remote::S3UploadPage page;
   do {
@@ -134,7 +157,10 @@ Result<std::uint64_t> S3Bucket::abort_uploads(std::string_view key, std::chrono:
     }
     page = std::move(next);
     for (const remote::S3Upload& upload : page.uploads) {
-      if (upload.key != checked || upload.initiated > latest) continue;
+      // One of which nobody knows how old it is may be somebody's.
+      if (upload.key != checked || !upload.initiated || *upload.initiated > latest) continue;
+      QUIRE_TRY(const auto last_part, remote::last_part(connection_, checked, upload.id, options));
+      if (last_part && *last_part > latest) continue;
       QUIRE_CHECK(remote::abort_upload(connection_, checked, upload.id, options));
       ++aborted;
     }

@@ -36,16 +36,28 @@ bool S3Call::is_complete() const {
   return !length || *length == answer_.body.size();
 }
 
-bool S3Call::is_refusal() const { return request_.may_fail_late && is_s3_error(answer_.body); }
+std::optional<Refusal> S3Call::late_refusal() const {
+  if (!request_.may_fail_late || !is_s3_error(answer_.body)) return std::nullopt;
+  return Refusal{.head = answer_.head, .body = answer_.body};
+}
+
+S3Outcome try_s3(const std::shared_ptr<S3Connection>& connection, const S3Request& request,
+                 const ReadOptions& options) {
+  auto place = S3ObjectPlace::of(connection, request.key, request.query);
+  if (!place) return {.answer = std::unexpected(place.error())};
+  const HttpConnection& http = connection->http();
+  S3Call call(*std::move(place), http.retry, request);
+  HttpFetch* const one = &call;
+  const auto done = run_fetches(*http.client, {&one, 1}, 1, options);
+  if (!done) {
+    return {.answer = std::unexpected(done.error()), .failed_tries = call.failed_tries()};
+  }
+  return {.answer = std::move(call.answer()), .failed_tries = call.failed_tries()};
+}
 
 Result<S3Answer> call_s3(const std::shared_ptr<S3Connection>& connection, const S3Request& request,
                          const ReadOptions& options) {
-  QUIRE_TRY(auto place, S3ObjectPlace::of(connection, request.key, request.query));
-  const HttpConnection& http = connection->http();
-  S3Call call(std::move(place), http.retry, request);
-  HttpFetch* const one = &call;
-  QUIRE_CHECK(run_fetches(*http.client, {&one, 1}, 1, options));
-  return std::move(call.answer());
+  return try_s3(connection, request, options).answer;
 }
 
 }  // namespace quire::remote

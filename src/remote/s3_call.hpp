@@ -30,6 +30,13 @@ struct S3Answer {
   std::string body = {};
 };
 
+// What came of a call, whether it went well or not.
+struct S3Outcome {
+  Result<S3Answer> answer;
+  // Tries before the last, which the server may have carried out without our hearing of it.
+  unsigned failed_tries = 0;
+};
+
 class S3Call final : public HttpFetch {
  public:
   // `request` must outlive it.
@@ -38,6 +45,7 @@ class S3Call final : public HttpFetch {
 
   // Once it is done.
   S3Answer& answer() noexcept { return answer_; }
+  using HttpFetch::failed_tries;
 
  private:
   net::HttpMethod method() const override { return request_.method; }
@@ -47,13 +55,16 @@ class S3Call final : public HttpFetch {
   Result<Body> accept(const net::HttpHead& head) override;
   bool take(std::span<const std::byte> piece) override;
   bool is_complete() const override;
-  bool is_refusal() const override;
+  std::optional<Refusal> late_refusal() const override;
 
   const S3Request& request_;
   S3Answer answer_;
 };
 
 // Makes one, and waits for it.
+[[nodiscard]] S3Outcome try_s3(const std::shared_ptr<S3Connection>& connection,
+                               const S3Request& request, const ReadOptions& options);
+// The same, where nobody needs to know about tries.
 [[nodiscard]] Result<S3Answer> call_s3(const std::shared_ptr<S3Connection>& connection,
                                        const S3Request& request, const ReadOptions& options);
 

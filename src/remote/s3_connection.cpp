@@ -1,8 +1,6 @@
 #include "remote/s3_connection.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <random>
 #include <utility>
 
@@ -127,31 +125,37 @@ Result<std::shared_ptr<S3Connection>> S3Connection::open(std::string bucket,
 }
 
 Result<net::Url> S3Connection::url_of(std::string_view key, std::string_view query) const {
+  return url_in(region(), key, query);
+}
+
+Result<net::Url> S3Connection::url_in(const std::string& region, std::string_view key,
+                                      std::string_view query) const {
   if (key.size() > kMostKeyBytes || key.contains('\0')) {
     return refuse("s3://" + bucket_ + "/" + std::string(key.substr(0, kMostKeyBytes)),
                   "no key can be so long, or hold a zero");
   }
   std::string text = endpoint_.is_secure ? "https://" : "http://";
   if (is_bucket_in_host_) text.append(bucket_).append(".");
-  text.append(endpoint_.authority_in(region())).append(endpoint_.path).append("/");
+  text.append(endpoint_.authority_in(region)).append(endpoint_.path).append("/");
   if (!is_bucket_in_host_) text.append(net::canonical_path(bucket_)).append(key.empty() ? "" : "/");
   text += net::canonical_path(key);
   if (!query.empty()) text.append("?").append(query);
   return net::Url::parse(text);
 }
 
-Result<void> S3Connection::authorize(net::HttpRequest& request, const net::NamedValues& query,
-                                     const ReadOptions& options) {
+Result<void> S3Connection::authorize(net::HttpRequest& request, std::string_view key,
+                                     const net::NamedValues& query, const ReadOptions& options) {
   request.headers.insert(request.headers.end(), source_options_.headers.begin(),
                          source_options_.headers.end());
-  QUIRE_TRY(const net::SigningKey key, credentials_->key(options));
-  if (key.access_key.empty()) return {};
+  QUIRE_TRY(const net::SigningKey signing, credentials_->key(options));
   const net::SigningScope scope{.region = region(), .time = time_now()};
-  auto added = net::sign(to_sign(request, query), key, scope);
+  QUIRE_TRY(request.url, url_in(scope.region, key, net::canonical_query(query)));
+  if (signing.access_key.empty()) return {};
+  auto added = net::sign(to_sign(request, query), signing, scope);
   request.headers.insert(request.headers.end(), std::make_move_iterator(added.begin()),
                          std::make_move_iterator(added.end()));
   const base::MutexLock lock(mutex_);
-  last_key_ = key;
+  last_key_ = signing;
   return {};
 }
 
@@ -161,14 +165,14 @@ Result<std::string> S3Connection::presigned(net::HttpMethod method, std::string_
     return refuse("s3://" + bucket_ + "/" + std::string(key),
                   "a URL can be valid for a second to a week");
   }
-  QUIRE_TRY(const net::Url url, url_of(key, ""));
   QUIRE_TRY(const net::SigningKey signing, credentials_->key({}));
   if (signing.access_key.empty()) {
     return refuse("s3://" + bucket_ + "/" + std::string(key),
                   "without credentials nothing can be signed");
   }
-  const net::HttpRequest request{.method = method, .url = url};
   const net::SigningScope scope{.region = region(), .time = time_now()};
+  QUIRE_TRY(const net::Url url, url_in(scope.region, key, ""));
+  const net::HttpRequest request{.method = method, .url = url};
   return url.text() + "?" + net::presigned_query(to_sign(request, {}), signing, scope, valid_for);
 }
 

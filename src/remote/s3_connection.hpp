@@ -39,9 +39,10 @@ class S3Connection {
   // Where an object is by now; the bucket itself if `key` is empty. `query` is canonical.
   Result<net::Url> url_of(std::string_view key, std::string_view query) const
       QUIRE_EXCLUDES(mutex_);
-  // Signs a request whose URL is one of these, with that query.
-  Result<void> authorize(net::HttpRequest& request, const net::NamedValues& query,
-                         const ReadOptions& options) QUIRE_EXCLUDES(mutex_);
+  // Gives a request its URL and signs it, both for the region that the bucket is in by now.
+  Result<void> authorize(net::HttpRequest& request, std::string_view key,
+                         const net::NamedValues& query, const ReadOptions& options)
+      QUIRE_EXCLUDES(mutex_);
   // The URL with a signature in it.
   Result<std::string> presigned(net::HttpMethod method, std::string_view key,
                                 std::chrono::seconds valid_for) QUIRE_EXCLUDES(mutex_);
@@ -59,6 +60,9 @@ class S3Connection {
  private:
   using Clock = std::chrono::steady_clock;
 
+  Result<net::Url> url_in(const std::string& region, std::string_view key,
+                          std::string_view query) const;
+
   S3Connection(std::string bucket, S3Endpoint endpoint, bool is_bucket_in_host, std::string region,
                HttpConnection http, std::shared_ptr<Credentials> credentials,
                const HttpSourceOptions& source_options);
@@ -69,7 +73,6 @@ class S3Connection {
   const HttpConnection http_;
   const std::shared_ptr<Credentials> credentials_;
   const HttpSourceOptions source_options_;
-  const net::HttpHeaders headers_;  // with every request
 
   mutable base::Mutex mutex_;
   std::string region_ QUIRE_GUARDED_BY(mutex_);

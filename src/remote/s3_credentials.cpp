@@ -71,7 +71,7 @@ Result<net::SigningKey> Credentials::key(const ReadOptions& options) {
   Result<S3Credentials> found = std::unexpected(Error(ErrorCode::capacity, "authenticate"));
   try {
     found = search(options);
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     // Those who wait must learn of it: it stays `capacity`.
     return finish(std::move(found), options);
   }

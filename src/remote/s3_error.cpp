@@ -51,6 +51,7 @@ constexpr std::array kMeanings{
     Meaning{"NoSuchBucket", kGiveUp, ErrorCode::not_found, "there is no such bucket"},
     Meaning{"NoSuchUpload", kGiveUp, ErrorCode::not_found,
             "the upload is gone: someone aborted it"},
+    Meaning{"InvalidPart", kGiveUp, ErrorCode::not_found, "a part of the upload is gone"},
     Meaning{"InvalidBucketName", kGiveUp, ErrorCode::invalid_argument, "no bucket can be named so"},
     Meaning{"KeyTooLongError", kGiveUp, ErrorCode::invalid_argument, "the key is too long"},
     Meaning{"EntityTooLarge", kGiveUp, ErrorCode::capacity, "the object is too long for it"},
@@ -76,6 +77,21 @@ constexpr std::array kMeanings{
     Meaning{"XAmzContentSHA256Mismatch", kRetry, ErrorCode::network,
             "the body was changed on its way"},
 };
+
+// Of an error that has no name here.
+ErrorCode code_of(int status) noexcept {
+  switch (status) {
+    case 401:
+      return ErrorCode::unauthenticated;
+    case 403:
+      return ErrorCode::permission;
+    case 404:
+    case 410:
+      return ErrorCode::not_found;
+    default:
+      return status >= 400 && status < 500 ? ErrorCode::invalid_argument : ErrorCode::network;
+  }
+}
 
 }  // namespace
 
@@ -110,12 +126,14 @@ std::optional<Verdict> verdict_of(int status, const S3Error& error) {
   if (meaning != kMeanings.end()) {
     return Verdict{.then = meaning->then, .code = meaning->error, .why = told(meaning->why)};
   }
-  if (status < 400) {
+  if (status >= 300 && status < 400) {
     return Verdict{.why = told("the bucket is elsewhere, and it does not say in which region; "
                                "S3 clients do not follow such redirects")};
   }
   if (error.code.empty()) return std::nullopt;
-  return Verdict{.then = net::is_passing(status) ? kRetry : kGiveUp, .why = told("it cannot")};
+  return Verdict{.then = net::is_passing(status) ? kRetry : kGiveUp,
+                 .code = code_of(status),
+                 .why = told("it cannot")};
 }
 
 }  // namespace quire::remote

@@ -200,6 +200,73 @@ TEST_F(S3FaultsTest, SomeoneElsesObjectIsNotTakenForOurs) {
   EXPECT_EQ(get(bucket(), "key"), "theirs");
 }
 
+// A server that does not look at conditions is asked first what there is.
+TEST_F(S3FaultsTest, ConditionsHoldWithServersThatDoNotKnowThem) {
+  ASSERT_EQ(put(bucket(), "key", "theirs"), "ok");
+  const std::string etag = bucket().stat("key").value().etag;
+  script(R"([{"action": "ignore_conditions"}])");
+  EXPECT_EQ(put(bucket(), "key", "mine", {.if_exists = IfExists::fail}), "exists");
+  EXPECT_EQ(put(bucket(), "key", "mine", {.if_etag = "\"another\""}), "changed");
+  EXPECT_EQ(put(bucket(), "none", "mine", {.if_etag = etag}), "changed");
+  EXPECT_EQ(get(bucket(), "key"), "theirs");
+  EXPECT_EQ(put(bucket(), "key", "mine", {.if_etag = etag}), "ok");
+}
+
+// The server reads slowly, and says nothing meanwhile: bytes that go out are life.
+TEST_F(S3FaultsTest, ASlowUploadIsNotTakenForAStalledOne) {
+  S3Options slow = options();
+  slow.http.stall_timeout = 1500ms;
+  script(R"([{"method": "PUT", "action": "slow_request", "seconds": 4}])");
+  // So long that it does not fit the system's buffers.
+  EXPECT_EQ(
+      put(S3Bucket::open(name_, slow).value(), "key", pattern(48 << 20), {.part_bytes = 64 << 20}),
+      "ok");
+  EXPECT_EQ(requests("PUT"), 1);
+}
+
+TEST_F(S3FaultsTest, HeadersOfAStrangersChoiceAreRefused) {
+  EXPECT_EQ(code_of(bucket().open_sink("key", {.content_type = "text/plain\r\nx-evil: 1"})),
+            "invalid_argument");
+  EXPECT_EQ(code_of(bucket().open_sink("key", {.if_etag = "\"a\"\r\nx-evil: 1"})),
+            "invalid_argument");
+  EXPECT_EQ(code_of(bucket().open_sink("key", {.headers = {{"x-amz-meta-a", "b\nc"}}})),
+            "invalid_argument");
+}
+
+TEST_F(S3FaultsTest, OnlyIdleUploadsAreEnded) {
+  {
+    // Of a process that was killed: nobody ends it.
+    script(R"([{"method": "DELETE", "action": "AccessDenied"}])");
+    auto sink = bucket().open_sink("key", {.part_bytes = kPart}).value();
+    ASSERT_TRUE(sink->append(std::as_bytes(std::span(kLong))));
+  }
+  script("[]");
+  EXPECT_EQ(bucket().abort_uploads("key", 600s), std::uint64_t{0});
+  server().make_uploads_older(name_, 500);
+  EXPECT_EQ(bucket().abort_uploads("key", 600s), std::uint64_t{0});
+  server().make_uploads_older(name_, 500);
+  EXPECT_EQ(bucket().abort_uploads("key", 600s), std::uint64_t{1});
+  EXPECT_EQ(server().uploads(name_), "[]");
+}
+
+TEST_F(S3FaultsTest, ARefusalInTheEndIsTold) {
+  script(
+      R"([{"method": "POST", "query": "uploadId", "action": "error_in_200", "error": "AccessDenied"}])");
+  EXPECT_EQ(put(bucket(), "key", kLong, {.part_bytes = kPart}), "permission");
+  EXPECT_EQ(requests("POST /" + name_ + "/key?uploadId"), 1);
+}
+
+TEST_F(S3FaultsTest, AStopEndsAnUpload) {
+  std::stop_source stop;
+  script(R"([{"method": "PUT", "action": "silent"}])");
+  auto sink = bucket().open_sink("key", {.part_bytes = kPart, .stop = stop.get_token()}).value();
+  ASSERT_TRUE(sink->append(std::as_bytes(std::span(kLong))));
+  stop.request_stop();
+  EXPECT_EQ(code_of(sink->commit()), "cancelled");
+  sink.reset();
+  EXPECT_EQ(server().uploads(name_), "[]");
+}
+
 TEST_F(S3FaultsTest, WhatCannotBeConfirmedIsUnknown) {
   script(R"([{"method": "PUT", "action": "silent"}])");
   EXPECT_EQ(put(bucket(), "key", "bytes"), "outcome_unknown");

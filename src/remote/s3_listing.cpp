@@ -59,7 +59,7 @@ class Keys {
 
 }  // namespace
 
-std::chrono::sys_seconds parse_s3_time(std::string_view text) {
+std::optional<std::chrono::sys_seconds> parse_s3_time(std::string_view text) {
   int year = 0;
   unsigned month = 0;
   unsigned day = 0;
@@ -70,11 +70,13 @@ std::chrono::sys_seconds parse_s3_time(std::string_view text) {
   // NOLINTNEXTLINE(cert-err34-c): what does not fit is checked below.
   if (std::sscanf(whole.c_str(), "%4d-%2u-%2uT%2u:%2u:%2u", &year, &month, &day, &hour, &minute,
                   &second) != 6) {
-    return {};
+    return std::nullopt;
   }
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                          std::chrono::day(day)};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return {};
+  if (!date.ok() || year < 1970 || year > 2200 || hour > 23 || minute > 59 || second > 60) {
+    return std::nullopt;
+  }
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
          std::chrono::seconds(second);
 }
@@ -88,10 +90,12 @@ Result<S3Page> parse_object_list(std::string_view xml) {
     const auto size = number_of<std::uint64_t>(node.child_value("Size"));
     if (!size) return refuse("an object in the server's list has no size");
     QUIRE_TRY(std::string key, keys.read(node.child_value("Key")));
-    page.objects.push_back({.key = std::move(key),
-                            .size = *size,
-                            .etag = node.child_value("ETag"),
-                            .modified = parse_s3_time(node.child_value("LastModified"))});
+    page.objects.push_back(
+        {.key = std::move(key),
+         .size = *size,
+         .etag = node.child_value("ETag"),
+         .modified =
+             parse_s3_time(node.child_value("LastModified")).value_or(std::chrono::sys_seconds())});
   }
   for (const pugi::xml_node node : root.children("CommonPrefixes")) {
     QUIRE_TRY(std::string prefix, keys.read(node.child_value("Prefix")));
@@ -119,6 +123,19 @@ Result<S3UploadPage> parse_upload_list(std::string_view xml) {
   page.is_last = !is_true(root.child_value("IsTruncated"));
   QUIRE_TRY(page.next_key, keys.read(root.child_value("NextKeyMarker")));
   page.next_id = root.child_value("NextUploadIdMarker");
+  return page;
+}
+
+Result<S3PartPage> parse_part_list(std::string_view xml) {
+  pugi::xml_document document;
+  QUIRE_TRY(const pugi::xml_node root, parse(document, xml, "ListPartsResult"));
+  S3PartPage page;
+  for (const pugi::xml_node node : root.children("Part")) {
+    const auto time = parse_s3_time(node.child_value("LastModified"));
+    if (time && (!page.latest || *time > *page.latest)) page.latest = time;
+  }
+  page.is_last = !is_true(root.child_value("IsTruncated"));
+  page.next = root.child_value("NextPartNumberMarker");
   return page;
 }
 

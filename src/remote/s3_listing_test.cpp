@@ -73,10 +73,11 @@ TEST(S3ListingTest, WritesACompletion) {
 }
 
 TEST(S3ListingTest, ReadsTimes) {
-  EXPECT_EQ(parse_s3_time("1970-01-02T00:00:01.5Z").time_since_epoch().count(), 86'401);
-  for (const char* text : {"", "yesterday", "2009-13-01T00:00:00Z", "2009-02-30T00:00:00Z",
-                           "2009-01-01T24:00:00Z", "99999999999-01-01T00:00:00Z"}) {
-    EXPECT_EQ(parse_s3_time(text).time_since_epoch().count(), 0) << text;
+  EXPECT_EQ(parse_s3_time("1970-01-02T00:00:01.5Z")->time_since_epoch().count(), 86'401);
+  for (const char* text :
+       {"", "yesterday", "2009-13-01T00:00:00Z", "2009-02-30T00:00:00Z", "2009-01-01T24:00:00Z",
+        "99999999999-01-01T00:00:00Z", "9000-01-01T00:00:00Z", "0001-01-01T00:00:00Z"}) {
+    EXPECT_FALSE(parse_s3_time(text)) << text;
   }
 }
 
@@ -104,7 +105,9 @@ TEST(S3ErrorTest, TellsThemApart) {
   EXPECT_EQ(code(404, "NoSuchBucket"), "not_found");
   EXPECT_EQ(code(403, "InvalidObjectState"), "unsupported");
   EXPECT_EQ(code(301, ""), "network");
-  EXPECT_EQ(code(418, "Teapot"), "network");
+  EXPECT_EQ(code(418, "Teapot"), "invalid_argument");
+  EXPECT_EQ(code(403, "Teapot"), "permission");
+  EXPECT_EQ(code(200, "Teapot"), "network");
   EXPECT_EQ(code(404, ""), "none");
   EXPECT_EQ(code(412, "PreconditionFailed"), "none");
   EXPECT_EQ(verdict_of(400, {.code = "RequestTimeout"})->then, Verdict::Then::retry);

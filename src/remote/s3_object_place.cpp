@@ -37,7 +37,7 @@ std::string S3ObjectPlace::shown(const net::Url& /*url*/) const {
 }
 
 Result<void> S3ObjectPlace::authorize(net::HttpRequest& request, const ReadOptions& options) {
-  auto done = connection_->authorize(request, query_, options);
+  auto done = connection_->authorize(request, key_, query_, options);
   if (!done && done.error().path().empty()) {
     return std::unexpected(std::move(done.error()).with_path(shown(request.url)));
   }
@@ -48,15 +48,16 @@ std::optional<Verdict> S3ObjectPlace::judge(const Refusal& refusal) {
   const int status = refusal.head.status;
   const S3Error error = S3Error::of(refusal);
   // Only those that are about where the bucket is.
-  const bool is_elsewhere = status < 400 || error.code == "AuthorizationHeaderMalformed" ||
-                            error.code == "IllegalLocationConstraintException" ||
-                            (error.code.empty() && status == 400);
+  const bool is_elsewhere =
+      (status >= 300 && status < 400) || error.code == "AuthorizationHeaderMalformed" ||
+      error.code == "IllegalLocationConstraintException" || (error.code.empty() && status == 400);
   if (is_elsewhere && connection_->move_to(error.region)) {
     return Verdict{.then = Verdict::Then::ask_again,
                    .why = "the bucket is in the region " + error.region};
   }
+  // The answer to HEAD has no words.
   if ((error.code == "ExpiredToken" || error.code == "TokenRefreshRequired" ||
-       error.code == "InvalidToken") &&
+       error.code == "InvalidToken" || (error.code.empty() && status == 400)) &&
       connection_->renew_credentials()) {
     return Verdict{.then = Verdict::Then::ask_again,
                    .code = ErrorCode::unauthenticated,

@@ -8,14 +8,14 @@
 
 namespace quire::remote {
 
-Result<std::string> S3Parts::send(const Part& part, const std::stop_token& stop) const {
+Result<std::string> S3Parts::send(const Part& part) const {
   const S3Request request{
       .operation = "write",
       .method = net::HttpMethod::put,
       .key = key_,
       .query = {{"partNumber", std::to_string(part.number)}, {"uploadId", upload_}},
       .body = part.bytes};
-  QUIRE_TRY(const S3Answer answer, call_s3(connection_, request, {.stop = stop}));
+  QUIRE_TRY(const S3Answer answer, call_s3(connection_, request, {.stop = stop_.get_token()}));
   const auto etag = answer.head.find("ETag");
   if (etag) return std::string(*etag);
   return std::unexpected(Error(ErrorCode::network, "write")
@@ -36,12 +36,13 @@ Result<void> S3Parts::take_first() {
 
 Result<void> S3Parts::add(std::vector<std::byte>& bytes) {
   if (under_way_.size() >= max_in_flight_) QUIRE_CHECK(take_first());
-  Part& part = under_way_.emplace_back(++count_, std::move(bytes));
+  Part& part = under_way_.emplace_back(count_ + 1, std::move(bytes));
+  ++count_;
   bytes = std::exchange(spare_, {});
   bytes.clear();
-  const auto send_it = [this, &part](const std::stop_token& stop) {
+  const auto send_it = [this, &part]() noexcept {
     try {
-      part.etag = send(part, stop);
+      part.etag = send(part);
     } catch (const std::bad_alloc&) {
       part.etag = std::unexpected(Error(ErrorCode::capacity, "write"));
     }
@@ -49,7 +50,9 @@ Result<void> S3Parts::add(std::vector<std::byte>& bytes) {
   try {
     part.sender = std::jthread(send_it);
   } catch (const std::system_error&) {  // no more threads
-    send_it({});
+    send_it();
+  } catch (const std::bad_alloc&) {
+    send_it();
   }
   return {};
 }

@@ -17,13 +17,14 @@ namespace quire::remote {
 class S3Parts {
  public:
   S3Parts(std::shared_ptr<S3Connection> connection, std::string key, std::string upload,
-          std::size_t max_in_flight)
+          std::size_t max_in_flight, std::stop_token stop)
       : connection_(std::move(connection)),
         key_(std::move(key)),
         upload_(std::move(upload)),
-        max_in_flight_(max_in_flight) {}
+        max_in_flight_(max_in_flight),
+        pass_on_(std::move(stop), Stop{stop_}) {}
   // Cancels what is under way, and returns when all is done.
-  ~S3Parts() = default;
+  ~S3Parts() { stop_.request_stop(); }
   S3Parts(const S3Parts&) = delete;
   S3Parts& operator=(const S3Parts&) = delete;
 
@@ -41,11 +42,16 @@ class S3Parts {
   struct Part {
     std::size_t number;
     std::vector<std::byte> bytes;
-    Result<std::string> etag = {};
+    Result<std::string> etag = std::unexpected(Error(ErrorCode::capacity, "write"));
     std::jthread sender = {};  // the last: it ends before the rest
   };
 
-  Result<std::string> send(const Part& part, const std::stop_token& stop) const;
+  struct Stop {
+    std::stop_source source;
+    void operator()() noexcept { source.request_stop(); }
+  };
+
+  Result<std::string> send(const Part& part) const;
   // Waits for the first one under way.
   Result<void> take_first();
 
@@ -53,6 +59,8 @@ class S3Parts {
   const std::string key_;
   const std::string upload_;
   const std::size_t max_in_flight_;
+  std::stop_source stop_;
+  std::stop_callback<Stop> pass_on_;
   std::size_t count_ = 0;
   std::vector<std::string> etags_;
   std::vector<std::byte> spare_;

@@ -12,6 +12,19 @@ namespace {
 
 constexpr std::string_view kDefaultRegion = "us-east-1";
 
+// Another user's home may not be read, as a service's often is: it says nothing then, unless someone asked for it.
+Result<AwsProfile> profile_of(const S3Options& options, const AwsEnvironment& process) {
+  if (!options.use_environment && options.profile.empty()) return AwsProfile();
+  auto profile = AwsProfile::load(process, options.profile);
+  const bool is_asked_for = !options.profile.empty() || process.find("AWS_PROFILE") ||
+                            process.find("AWS_CONFIG_FILE") ||
+                            process.find("AWS_SHARED_CREDENTIALS_FILE");
+  if (!profile && !is_asked_for && profile.error().code() == ErrorCode::permission) {
+    return AwsProfile();
+  }
+  return profile;
+}
+
 }  // namespace
 
 Result<S3Settings> S3Settings::of(const S3Options& options) {
@@ -23,12 +36,9 @@ Result<S3Settings> S3Settings::of(const S3Options& options) {
                                                      .anonymous = options.anonymous,
                                                      .use_environment = options.use_environment}));
   // A profile that is asked for by its name counts before the environment; the one that is there by default, after it.
-  const AwsEnvironment environment =
-      options.use_environment ? AwsEnvironment::of_process() : AwsEnvironment();
-  AwsProfile profile;
-  if (options.use_environment || !options.profile.empty()) {
-    QUIRE_TRY(profile, AwsProfile::load(AwsEnvironment::of_process(), options.profile));
-  }
+  const AwsEnvironment process = AwsEnvironment::of_process();
+  const AwsEnvironment environment = options.use_environment ? process : AwsEnvironment();
+  QUIRE_TRY(const AwsProfile profile, profile_of(options, process));
   const auto look = [&](std::string& setting, std::optional<std::string> in_profile,
                         std::initializer_list<const char*> variables) {
     if (!setting.empty()) return;

@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "base/try.hpp"
+#include "os/process.hpp"
 #include "remote/s3_call.hpp"
 #include "remote/s3_listing.hpp"
 #include "remote/s3_parts.hpp"
@@ -66,9 +67,14 @@ class S3Sink final : public ByteSink {
         mark_(new_mark()) {}
   ~S3Sink() override {
     if (!parts_) return;
-    const std::string upload = parts_->upload();
-    parts_.reset();
+    if (process_ != os::process_id()) {
+      (void)parts_
+          .release();  // NOLINT(bugprone-unused-return-value): its threads, and the upload, are the parent's
+      return;
+    }
     try {
+      const std::string upload = parts_->upload();
+      parts_.reset();
       ignore_error(abort_upload(connection_, key_, upload,
                                 {.deadline = std::chrono::steady_clock::now() + kAbortTime}));
     } catch (const std::bad_alloc&) {
@@ -88,7 +94,10 @@ class S3Sink final : public ByteSink {
   // The headers that make the object appear only if it may.
   net::HttpHeaders conditions(std::string_view etag) const;
   net::HttpHeaders description() const {
-    return {{"Content-Type", options_.content_type}, {std::string(kMark), mark_}};
+    net::HttpHeaders headers = options_.headers;
+    headers.emplace_back("Content-Type", options_.content_type);
+    headers.emplace_back(kMark, mark_);
+    return headers;
   }
   ErrorCode unmet() const noexcept {
     return options_.if_exists == IfExists::fail ? ErrorCode::exists : ErrorCode::changed;
@@ -98,17 +107,18 @@ class S3Sink final : public ByteSink {
   Result<void> put_whole();
   Result<void> put_whole_if(std::string_view etag);
   Result<void> complete();
-  Result<void> check_before_completing() const;
+  Result<void> check_conditions() const;
   // The object, if it is there.
   Result<std::optional<net::HttpHead>> look(const ReadOptions& options) const;
   // The last request failed. Perhaps only its answer was lost, which the object's mark tells.
-  Result<void> after_failure(const Error& why) const;
+  Result<void> after_failure(const Error& why, unsigned failed_tries) const;
 
   const std::shared_ptr<S3Connection> connection_;
   const std::string key_;
   const S3SinkOptions options_;
   const std::uint64_t part_bytes_;
   const std::string mark_;
+  const std::int64_t process_ = os::process_id();
   std::vector<std::byte> part_;  // the next one
   std::unique_ptr<S3Parts> parts_;
 };
@@ -138,11 +148,11 @@ Result<void> S3Sink::begin_upload() {
                           .key = key_,
                           .query = {{"uploads", ""}},
                           .headers = description()};
-  QUIRE_TRY(const S3Answer answer, call_s3(connection_, request, {}));
+  QUIRE_TRY(const S3Answer answer, call_s3(connection_, request, {.stop = options_.stop}));
   auto upload = parse_upload_id(answer.body);
   if (!upload) return std::unexpected(std::move(upload.error()).with_path(name()));
   parts_ = std::make_unique<S3Parts>(connection_, key_, *std::move(upload),
-                                     std::max(options_.max_in_flight, 1U));
+                                     std::max(options_.max_in_flight, 1U), options_.stop);
   return {};
 }
 
@@ -173,18 +183,17 @@ Result<void> S3Sink::put_whole_if(std::string_view etag) {
                     .body = part_,
                     .unmet = unmet()};
   for (auto& header : description()) request.headers.push_back(std::move(header));
-  const auto answer = call_s3(connection_, request, {});
-  return answer ? Result<void>() : after_failure(answer.error());
+  const auto [answer, failed_tries] = try_s3(connection_, request, {.stop = options_.stop});
+  return answer ? Result<void>() : after_failure(answer.error(), failed_tries);
 }
 
 Result<void> S3Sink::put_whole() {
+  QUIRE_CHECK(check_conditions());
   auto done = put_whole_if(options_.if_etag);
   const std::string_view bare = unquoted(options_.if_etag);
   if (done || done.error().code() != ErrorCode::changed || bare == options_.if_etag) return done;
   // Some servers compare with the quotes, and then nothing is ever the same.
-  QUIRE_TRY(const auto there, look({}));
-  if (!there || there->find("ETag") != options_.if_etag) return done;
-  return put_whole_if(bare);
+  return check_conditions() ? put_whole_if(bare) : done;
 }
 
 Result<std::optional<net::HttpHead>> S3Sink::look(const ReadOptions& options) const {
@@ -195,14 +204,15 @@ Result<std::optional<net::HttpHead>> S3Sink::look(const ReadOptions& options) co
   return std::unexpected(std::move(there.error()));
 }
 
-// Not all servers look at the conditions of a completion.
-Result<void> S3Sink::check_before_completing() const {
+// Not all servers look at conditions.
+Result<void> S3Sink::check_conditions() const {
   if (options_.if_exists != IfExists::fail && options_.if_etag.empty()) return {};
-  QUIRE_TRY(const auto there, look({}));
+  QUIRE_TRY(const auto there, look({.stop = options_.stop}));
   if (there && options_.if_exists == IfExists::fail) {
     return std::unexpected(error(ErrorCode::exists, "there is such an object already"));
   }
-  if (!options_.if_etag.empty() && (!there || there->find("ETag") != options_.if_etag)) {
+  if (!options_.if_etag.empty() &&
+      (!there || unquoted(there->find("ETag").value_or("")) != unquoted(options_.if_etag))) {
     return std::unexpected(
         error(ErrorCode::changed, "the object is not the version that was expected"));
   }
@@ -211,7 +221,7 @@ Result<void> S3Sink::check_before_completing() const {
 
 Result<void> S3Sink::complete() {
   QUIRE_TRY(const std::vector<std::string> etags, parts_->finish());
-  QUIRE_CHECK(check_before_completing());
+  QUIRE_CHECK(check_conditions());
   const std::string body = completion_of(etags);
   S3Request request{.operation = "write",
                     .method = net::HttpMethod::post,
@@ -222,24 +232,28 @@ Result<void> S3Sink::complete() {
                     .unmet = unmet(),
                     .may_fail_late = true};
   request.headers.emplace_back("Content-Type", "application/xml");
-  const auto answer = call_s3(connection_, request, {});
+  const auto [answer, failed_tries] = try_s3(connection_, request, {.stop = options_.stop});
   if (!answer) {
-    QUIRE_CHECK(after_failure(answer.error()));
+    QUIRE_CHECK(after_failure(answer.error(), failed_tries));
   } else if (const auto done = parse_completion(answer->body); !done) {
-    QUIRE_CHECK(after_failure(done.error()));
+    QUIRE_CHECK(after_failure(done.error(), failed_tries));
   }
   parts_.reset();
   return {};
 }
 
-Result<void> S3Sink::after_failure(const Error& why) const {
-  const bool is_lost = why.code() == ErrorCode::network || why.code() == ErrorCode::timeout;
+Result<void> S3Sink::after_failure(const Error& why, unsigned failed_tries) const {
+  const bool is_lost = why.code() == ErrorCode::network || why.code() == ErrorCode::timeout ||
+                       why.code() == ErrorCode::cancelled;
   // What a second try, of which nobody needs to know, says when the first one was carried out.
   const bool may_be_done = is_lost || why.code() == ErrorCode::not_found || why.code() == unmet();
   if (!may_be_done) return std::unexpected(why);
   const auto there = look({.deadline = std::chrono::steady_clock::now() + kLastLook});
   if (there && *there && (*there)->find(kMark) == mark_) return {};
-  if (!is_lost) return std::unexpected(why);
+  // A condition that does not hold is someone else's doing, whatever became of ours; an upload that is gone is so only if
+  // nobody may have completed it.
+  const bool is_known = there && (why.code() == unmet() || failed_tries == 0 || !*there);
+  if (!is_lost && is_known) return std::unexpected(why);
   return std::unexpected(error(ErrorCode::outcome_unknown,
                                "the answer to the last request was lost (" + why.detail() + ")"));
 }
@@ -252,6 +266,14 @@ Result<std::unique_ptr<ByteSink>> open_s3_sink(std::shared_ptr<S3Connection> con
     return std::unexpected(Error(ErrorCode::invalid_argument, "open")
                                .with_path("s3://" + connection->bucket() + "/" + key)
                                .with_detail("an object cannot both be there and not"));
+  }
+  const bool are_headers = std::ranges::all_of(options.headers, is_header) &&
+                           is_header({"Content-Type", options.content_type}) &&
+                           is_header({"If-Match", options.if_etag});
+  if (!are_headers) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "open")
+                               .with_path("s3://" + connection->bucket() + "/" + key)
+                               .with_detail("a header has a line's end, or no name"));
   }
   // That it can be named is seen before anything is written.
   QUIRE_CHECK(connection->url_of(key, ""));

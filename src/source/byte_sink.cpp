@@ -25,14 +25,21 @@ Result<void> ByteSink::remember(Result<void> result) {
 Result<void> ByteSink::append(std::span<const std::byte> bytes) {
   QUIRE_CHECK(check_open("append"));
   if (bytes.empty()) return {};
-  QUIRE_CHECK(remember(do_append(bytes)));
+  // Should memory run out in the middle, nobody knows how much was taken.
+  failure_ = Error(ErrorCode::capacity, "append");
+  auto done = do_append(bytes);
+  failure_.reset();
+  QUIRE_CHECK(remember(std::move(done)));
   size_ += bytes.size();
   return {};
 }
 
 Result<void> ByteSink::commit() {
   QUIRE_CHECK(check_open("commit"));
-  QUIRE_CHECK(remember(do_commit()));
+  failure_ = Error(ErrorCode::outcome_unknown, "commit");
+  auto done = do_commit();
+  failure_.reset();
+  QUIRE_CHECK(remember(std::move(done)));
   is_committed_ = true;
   return {};
 }
