@@ -68,7 +68,7 @@ struct S3Options {
   bool anonymous = false;    // without credentials, for what everybody may read
   bool use_environment = true;
 
-  // How servers are spoken to, and how objects are read. Its headers go with each request, and are signed; an endpoint that is
+  // How servers are spoken to, and how objects are read. AWS_CA_BUNDLE counts where no ca_file is given. Its headers go with each request, and are signed; an endpoint that is
   // not on the public internet needs allow_private_network.
   HttpSourceOptions http = {};
 };

@@ -25,6 +25,7 @@ constexpr const char* kNames[] = {"AWS_ACCESS_KEY_ID",
                                   "AWS_DEFAULT_REGION",
                                   "AWS_ENDPOINT_URL",
                                   "AWS_ENDPOINT_URL_S3",
+                                  "AWS_CA_BUNDLE",
                                   "HOME"};
 
 }  // namespace

@@ -118,7 +118,9 @@ Result<std::shared_ptr<S3Connection>> S3Connection::open(std::string bucket,
   if (is_in_host && !can_be_in_host(bucket)) {
     return refuse("s3://" + bucket, "this bucket's name cannot stand in a host's");
   }
-  QUIRE_TRY(HttpConnection http, HttpConnection::with(options.http));
+  HttpSourceOptions http_options = options.http;
+  http_options.ca_file = settings.ca_file;
+  QUIRE_TRY(HttpConnection http, HttpConnection::with(http_options));
   return std::shared_ptr<S3Connection>(new S3Connection(
       std::move(bucket), std::move(endpoint), is_in_host, std::move(settings.region),
       std::move(http), std::move(settings.credentials), options.http));

@@ -28,15 +28,20 @@ Result<AwsProfile> profile_of(const S3Options& options, const AwsEnvironment& pr
 }  // namespace
 
 Result<S3Settings> S3Settings::of(const S3Options& options) {
-  S3Settings settings{.endpoint = options.endpoint, .region = options.region};
+  QUIRE_TRY(S3Settings settings, of(options, AwsEnvironment::of_process()));
   QUIRE_TRY(settings.credentials, Credentials::with({.access_key = options.access_key,
                                                      .secret_key = options.secret_key,
                                                      .session_token = options.session_token,
                                                      .profile = options.profile,
                                                      .anonymous = options.anonymous,
                                                      .use_environment = options.use_environment}));
-  // A profile that is asked for by its name counts before the environment; the one that is there by default, after it.
-  const AwsEnvironment process = AwsEnvironment::of_process();
+  return settings;
+}
+
+// A profile that is asked for by its name counts before the environment; the one that is there by default, after it.
+Result<S3Settings> S3Settings::of(const S3Options& options, const AwsEnvironment& process) {
+  S3Settings settings{
+      .endpoint = options.endpoint, .region = options.region, .ca_file = options.http.ca_file};
   const AwsEnvironment environment = options.use_environment ? process : AwsEnvironment();
   QUIRE_TRY(const AwsProfile profile, profile_of(options, process));
   const auto look = [&](std::string& setting, std::optional<std::string> in_profile,
@@ -51,6 +56,7 @@ Result<S3Settings> S3Settings::of(const S3Options& options) {
   look(settings.endpoint, profile.endpoint_url(), {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
   look(settings.region, profile.profile_setting("region"), {"AWS_REGION", "AWS_DEFAULT_REGION"});
   if (settings.region.empty()) settings.region = kDefaultRegion;
+  if (settings.ca_file.empty()) settings.ca_file = environment.find("AWS_CA_BUNDLE").value_or("");
   return settings;
 }
 
