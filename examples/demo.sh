@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# demo.sh QUIRE: shows on real vectors what the quire command promises, and checks every claim.
+# demo.sh QUIRE [S3_SERVER]: shows on real vectors what the quire command promises, and checks every claim;
+# with tests/s3_server.py, which starts a real S3 server, over S3 too.
 #
 # Ends with status 1 at the first claim that does not hold. Works in a temporary folder and removes it.
 set -euo pipefail
 quire=$(realpath "${1:?the path of the quire command}")
+s3_server=${2:+$(realpath "$2")}
 data=$(cd "$(dirname "${BASH_SOURCE[0]}")/../data" && pwd)
 base=$data/base_10k.bvecs
 rows=10000
@@ -14,6 +16,7 @@ work=$(mktemp -d)
 importer= # the process to kill
 clean_up() {
   if [[ -n $importer ]]; then kill -9 "$importer" 2>/dev/null || true; fi
+  exec 5>&- # the server ends with its standard input
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -176,5 +179,35 @@ claim "a row of another block is served, and right" cmp other.bvecs expected.bve
 run 3 restore damaged.quire rest --salvage
 claim "all rows of the other blocks are saved" test "$(field rows rest)" = $((rows - block_rows))
 claim "the snapshot that was copied is whole" "$quire" verify photos.quire
+
+# What a request costs is the server's own count.
+requests() { grep -c " beast: .*\"$1 /photos/" "$s3_log" || true; }
+
+if [[ -n $s3_server ]]; then
+  heading "The snapshot goes to S3, and is read there"
+  mkfifo s3.in s3.out
+  python3 -B "$s3_server" --bucket photos <s3.in >s3.out &
+  exec 5>s3.in 6<s3.out
+  read -r port AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY folder _ <&6
+  export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_EC2_METADATA_DISABLED=true
+  s3_log=$folder/requests.log
+  s3_flush() { echo flush >&5 && read -r _ <&6; }
+  run 0 snapshot create photos s3://photos/photos.quire --allow-private-network
+  run 0 ls s3://photos/ --allow-private-network
+  s3_flush
+  before=$(requests GET)
+  run 0 info s3://photos/photos.quire --allow-private-network
+  s3_flush
+  claim "opening it took at most two requests" test $(($(requests GET) - before)) -le 2
+  run 0 get s3://photos/photos.quire 4711 --output remote.bvecs --allow-private-network
+  row_of_file 4711 >expected.bvecs
+  claim "row 4711 is row 4711 of the file" cmp remote.bvecs expected.bvecs
+  run 0 nearest s3://photos/photos.quire queries.bvecs --k 10 --truth truth.ivecs --allow-private-network
+  claim "recall is 1.000 there too" grep -q ': 1\.000$' shown.out
+  run 0 cp s3://photos/photos.quire fetched.quire --verify --allow-private-network
+  claim "the copy is the snapshot that was published" "$quire" verify fetched.quire
+  run 1 info s3://photos/photos.quire
+  claim "without leave, nothing connects to an address that is not public" grep -q denied_by_policy shown.out
+fi
 
 printf '\n%sAll of it held, in %d s.%s\n' "$bold" $SECONDS "$plain"
