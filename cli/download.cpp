@@ -110,7 +110,7 @@ class Pieces {
 // What an earlier start left, if it is of this version of this object; else a new file.
 Result<RangedFile> open_partial(const ByteSource& source, const std::string& path,
                                 std::uint32_t permissions) {
-  const SourceIdentity identity = source.identity();
+  const SourceIdentity& identity = source.identity();
   // Two objects may have the same ETag: which one it is counts too.
   const std::string object = source.name() + '\n' + identity.version;
   const auto bytes = std::as_bytes(std::span(object));

@@ -68,8 +68,8 @@ class S3Sink final : public ByteSink {
   ~S3Sink() override {
     if (!parts_) return;
     if (process_ != os::process_id()) {
-      (void)parts_
-          .release();  // NOLINT(bugprone-unused-return-value): its threads, and the upload, are the parent's
+      // Its threads, and the upload, are the parent's.
+      [[maybe_unused]] const S3Parts* const of_parent = parts_.release();
       return;
     }
     try {
