@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "quire/http_source.hpp"
@@ -47,7 +48,8 @@ class Deaf {
     const sockaddr_in address = loopback(port_);
     for (bool is_full = false; !is_full && queued_.size() < 100;) {
       queued_.push_back(make_socket(SOCK_NONBLOCK));
-      ::connect(queued_.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+      std::ignore =
+          ::connect(queued_.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
       pollfd connected{.fd = queued_.back(), .events = POLLOUT, .revents = 0};
       is_full = ::poll(&connected, 1, 200) == 0;
     }

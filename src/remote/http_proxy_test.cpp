@@ -48,6 +48,7 @@ class HttpProxyTest : public testing::Test {
   // For URLs of strangers.
   static HttpSourceOptions strict(HttpSourceOptions how) {
     how.allow_private_network = false;
+    how.max_tries = 1;
     return how;
   }
   // The server's object, by another name of its host: the proxy knows those below ".example".
