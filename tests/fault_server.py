@@ -19,12 +19,15 @@ Every parameter is optional; without any the server is a good one:
     fault=rotate     another ETag each time    fault=long       more bytes than it says (chunked)
     fault=unknown    a size of "*"             fault=nohead     405 for HEAD
     fault=redirect   `code` (302) to `to`
+    fault=together   each answer waits until `n` requests of this URL wait, or ten seconds
     first=N          only the first N requests of this URL are answered so
     skip=N           the first N are not
     etag=weak|none   a weak ETag, or none      date=none        no Last-Modified
     strong_from=N    strong from the Nth request on
+    delay=MS         each answer is so late
     key=K            requests are logged under K: GET /__log?key=K gives one line for each,
-                     "METHOD path range if-match authorization connection"
+                     "METHOD path range if-match authorization connection"; and GET /__most?key=K how many of them were
+                     under way at once, at most
 """
 
 import asyncio
@@ -43,6 +46,9 @@ class Server:
         self.counts = collections.Counter()
         self.log = collections.defaultdict(list)
         self.connections = 0
+        self.under_way = collections.Counter()  # by their key
+        self.most = collections.Counter()
+        self.waiting = collections.defaultdict(list)  # for others of their URL
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -74,7 +80,29 @@ class Server:
         key = query.get("key", "")
         if url.path == "/__log":
             return await self.send(writer, method, "200 OK", {}, "".join(self.log[key]).encode())
-        self.log[key].append("{} {} {} {} {} {}\n".format(
+        if url.path == "/__most":
+            return await self.send(writer, method, "200 OK", {}, b"%d" % self.most[key])
+        self.under_way[key] += 1
+        self.most[key] = max(self.most[key], self.under_way[key])
+        try:
+            return await self.answer_object(writer, method, target, headers, connection)
+        finally:
+            self.under_way[key] -= 1
+
+    async def wait_for_others(self, target, count):
+        waiting = self.waiting[target]
+        waiting.append(asyncio.get_running_loop().create_future())
+        if len(waiting) == count:
+            for other in waiting:
+                other.set_result(None)
+            self.waiting[target] = []
+        else:
+            await asyncio.wait([waiting[-1]], timeout=10)
+
+    async def answer_object(self, writer, method, target, headers, connection):
+        url = urllib.parse.urlsplit(target)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        self.log[query.get("key", "")].append("{} {} {} {} {} {}\n".format(
             method, url.path, headers.get("range", "-"), headers.get("if-match", "-"),
             headers.get("authorization", "-").replace(" ", "_"), connection))
 
@@ -84,6 +112,9 @@ class Server:
         if not int(query.get("skip", 0)) < count <= int(query.get("skip", 0)) + int(query.get("first", 1 << 60)):
             fault = ""
 
+        await asyncio.sleep(int(query.get("delay", 0)) / 1000)
+        if fault == "together":
+            await self.wait_for_others(target, int(query["n"]))
         if fault == "silent":
             await asyncio.sleep(600)
         if fault == "garbage":

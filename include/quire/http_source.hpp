@@ -38,8 +38,11 @@ struct HttpSourceOptions {
   // Allows connections to loopback, private and other addresses that are not of the public internet.
   bool allow_private_network = false;
   // Through a proxy only addresses that stand in the URL itself can be checked: the proxy looks names up.
-  std::string proxy = {};  // "http://host:port"; the environment is not asked
-  bool http2 = false;      // over TLS, where the server has it
+  std::string proxy = {};  // "http://host:port", or with user:password@ before the host
+  // The proxy that the environment names at opening, as libcurl reads it: http_proxy, https_proxy, all_proxy, no_proxy. Not
+  // asked unless this is set, and not if `proxy` is.
+  bool proxy_from_environment = false;
+  bool http2 = false;  // over TLS, where the server has it
   std::string ca_file =
       {};  // PEM. Empty: what CURL_CA_BUNDLE or SSL_CERT_FILE names, else the system's
   std::string client_certificate = {};  // PEM

@@ -87,6 +87,9 @@ bool is_public(const sockaddr& address) noexcept {
 }
 
 bool is_private_literal(const std::string& host) noexcept {
+  const std::string_view name =
+      std::string_view(host).substr(0, host.size() - (host.ends_with('.') ? 1 : 0));
+  if (name == "localhost" || name.ends_with(".localhost")) return true;
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
   if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {

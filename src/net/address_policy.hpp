@@ -17,7 +17,8 @@ namespace quire::net {
 // may lead to any IPv4 address. False also for what is neither IPv4 nor IPv6.
 [[nodiscard]] bool is_public(const sockaddr& address) noexcept;
 
-// True if `host` is an address, and not a public one; false for names.
+// True if `host` is an address, and not a public one, or the name that every machine has for itself (RFC 6761: localhost and
+// what ends so); false for other names.
 [[nodiscard]] bool is_private_literal(const std::string& host) noexcept;
 
 // "127.0.0.1", "::1"; for messages.

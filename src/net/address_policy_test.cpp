@@ -67,7 +67,8 @@ TEST(AddressPolicyTest, RefusesWhatIsNoInternetAddress) {
 }
 
 TEST(AddressPolicyTest, KnowsAddressesInText) {
-  for (const char* text : {"127.0.0.1", "::1", "169.254.169.254", "fd00::1"}) {
+  for (const char* text : {"localhost", "a.localhost", "localhost.", "127.0.0.1", "::1",
+                           "169.254.169.254", "fd00::1"}) {
     EXPECT_TRUE(is_private_literal(text)) << text;
   }
   for (const char* text : {"8.8.8.8", "2606:4700::1111", "localhost", "127.0.0.1.example", ""}) {

@@ -13,6 +13,7 @@
 
 #include "base/mutex.hpp"
 #include "net/http_exchange.hpp"
+#include "net/proxy_choice.hpp"
 
 namespace quire::net {
 
@@ -21,8 +22,10 @@ class HttpEngine;
 struct HttpClientOptions {
   // Else a connection to an address that is not public fails with denied_by_policy.
   bool allow_private_network = false;
-  bool http2 = false;      // over TLS, where the server has it
-  std::string proxy = {};  // none unless said, also not from the environment
+  bool http2 = false;  // over TLS, where the server has it
+  // None unless said, also not from the environment. A proxy may have any address; what is asked for through it is
+  // only looked at where the URL names an address.
+  ProxyChoice proxy = {};
   // Certificates of authorities, PEM. Empty: what CURL_CA_BUNDLE or SSL_CERT_FILE names, else the system's.
   std::string ca_file = {};
   std::string client_certificate = {};  // PEM

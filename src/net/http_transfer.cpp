@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "net/address_policy.hpp"
+#include "net/retry.hpp"
 
 namespace quire::net {
 
@@ -43,17 +44,8 @@ bool is_about_certificates(CURLcode code) noexcept {
 }
 
 // It would reach any address.
-std::string proxy_of(const HttpClientOptions& options) {
-  return options.only_addresses.empty() ? options.proxy : std::string();
-}
-
-bool is_allowed(const HttpClientOptions& options, const sockaddr& address) {
-  if (!options.only_addresses.empty()) {
-    return std::ranges::find(options.only_addresses, to_text(address)) !=
-           options.only_addresses.end();
-  }
-  // With a proxy all connections are to it; where it goes on to, `refusal` has looked at.
-  return options.allow_private_network || !options.proxy.empty() || is_public(address);
+std::string proxy_for(const Url& url, const HttpClientOptions& options) {
+  return options.only_addresses.empty() ? options.proxy.proxy_for(url) : std::string();
 }
 
 }  // namespace
@@ -97,8 +89,8 @@ void HttpTransfer::set_up(const HttpRequest& request) {
   CURL* easy = easy_.get();
   shown_url_ = request.url.shown();
   const HttpClientOptions& options = settings_.options;
-  if (!proxy_of(options).empty() && !options.allow_private_network &&
-      is_private_literal(request.url.host())) {
+  proxy_ = proxy_for(request.url, options);
+  if (!proxy_.empty() && !options.allow_private_network && is_private_literal(request.url.host())) {
     denied_address_ = request.url.host();
   }
   set(easy, CURLOPT_URL, request.url.text().c_str());
@@ -143,8 +135,8 @@ void HttpTransfer::set_up_connection() {
   const HttpClientOptions& options = settings_.options;
   set(easy, CURLOPT_NOSIGNAL, 1L);
   set(easy, CURLOPT_QUICK_EXIT, 1L);  // a slow name server stops nobody
-  set(easy, CURLOPT_PROXY, proxy_of(options).c_str());
-  set(easy, CURLOPT_NOPROXY, "");  // else the environment's
+  set(easy, CURLOPT_PROXY, proxy_.c_str());
+  set(easy, CURLOPT_NOPROXY, "");  // the choice is made; else the environment's
   set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(easy, CURLOPT_HTTP_VERSION,
       static_cast<long>(options.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
@@ -232,12 +224,22 @@ int HttpTransfer::on_progress(void* self, curl_off_t /*to_receive*/, curl_off_t 
   return 0;
 }
 
+bool HttpTransfer::is_allowed(const sockaddr& address) const {
+  const HttpClientOptions& options = settings_.options;
+  if (!options.only_addresses.empty()) {
+    return std::ranges::find(options.only_addresses, to_text(address)) !=
+           options.only_addresses.end();
+  }
+  // With a proxy the connection is to it; where it goes on to, `refusal` has looked at.
+  return options.allow_private_network || !proxy_.empty() || is_public(address);
+}
+
 // The policy is asked about the address that is really connected to.
 curl_socket_t HttpTransfer::open_socket(void* self, curlsocktype /*purpose*/,
                                         curl_sockaddr* address) noexcept {
   auto& transfer = *static_cast<HttpTransfer*>(self);
   try {
-    if (!is_allowed(transfer.settings_.options, address->addr)) {
+    if (!transfer.is_allowed(address->addr)) {
       transfer.denied_address_ = to_text(address->addr);
       return CURL_SOCKET_BAD;
     }
@@ -273,6 +275,18 @@ std::optional<HttpOutcome> HttpTransfer::refusal() const {
   return denied();
 }
 
+// It made no way to the server.
+HttpOutcome HttpTransfer::refused_by_proxy(long status) const {
+  const std::string says = "the proxy says " + std::to_string(status);
+  if (status == 407) {
+    return {.result =
+                failure(ErrorCode::unauthenticated, says + ": it wants credentials, or others")};
+  }
+  if (status == 403) return {.result = failure(ErrorCode::permission, says + ": it forbids it")};
+  return {.result = failure(ErrorCode::network, says),
+          .may_pass = is_passing(static_cast<int>(status))};
+}
+
 HttpOutcome HttpTransfer::outcome(CURLcode code) const {
   if (ran_out_of_memory_ || code == CURLE_OUT_OF_MEMORY) {
     return {.result = failure(ErrorCode::capacity, "no memory")};
@@ -285,6 +299,9 @@ HttpOutcome HttpTransfer::outcome(CURLcode code) const {
     return outcome;
   }
   if (!denied_address_.empty() && !has_tried_an_address_) return denied();
+  long proxy_status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (proxy_status >= 300) return refused_by_proxy(proxy_status);
   std::string why = curl_easy_strerror(code);
   long system_error = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &system_error);

@@ -77,6 +77,8 @@ class HttpTransfer {
  private:
   void set_up(const HttpRequest& request);
   void set_up_connection();
+  bool is_allowed(const sockaddr& address) const;
+  HttpOutcome refused_by_proxy(long status) const;
   HttpOutcome denied() const;
   bool take_header_line(std::string_view line);
   template <class Work>
@@ -96,6 +98,7 @@ class HttpTransfer {
   const TransferSettings& settings_;
   CurlList headers_;
   std::string shown_url_;
+  std::string proxy_;  // empty: none
 
   HttpHead head_;
   bool has_head_ = false;

@@ -113,6 +113,9 @@ Error HttpFetch::error_of(int status) const {
       return told(ErrorCode::not_found, "there is no such object");
     case 412:
       return told(ErrorCode::changed, "the object is not the version that was opened");
+    case 407:
+      return error(ErrorCode::unauthenticated,
+                   "the proxy says 407: it wants credentials, or others", status);
     case 408:
     case 429:
       return told(ErrorCode::network, "it asks for patience");

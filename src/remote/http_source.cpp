@@ -54,7 +54,9 @@ std::chrono::milliseconds at_most_a_year(std::chrono::milliseconds time) {
 net::HttpClientOptions client_options(const HttpSourceOptions& options) {
   return {.allow_private_network = options.allow_private_network,
           .http2 = options.http2,
-          .proxy = options.proxy,
+          .proxy = options.proxy.empty() && options.proxy_from_environment
+                       ? net::ProxyChoice::of_environment()
+                       : net::ProxyChoice::always(options.proxy),
           .ca_file = options.ca_file,
           .client_certificate = options.client_certificate,
           .client_key = options.client_key,

@@ -267,8 +267,8 @@ TEST_F(OnlyAddressesTest, AreTheOnlyOnes) {
 }
 
 TEST_F(OnlyAddressesTest, AreReachedWithoutAProxy) {
-  EXPECT_EQ(outcome(server_.url("/good"),
-                    {.proxy = "http://127.0.0.1:1", .only_addresses = {"127.0.0.1"}}),
+  EXPECT_EQ(outcome(server_.url("/good"), {.proxy = net::ProxyChoice::always("http://127.0.0.1:1"),
+                                           .only_addresses = {"127.0.0.1"}}),
             "got it");
 }
 
