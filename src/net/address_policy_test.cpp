@@ -71,7 +71,8 @@ TEST(AddressPolicyTest, KnowsAddressesInText) {
                            "169.254.169.254", "fd00::1"}) {
     EXPECT_TRUE(is_private_literal(text)) << text;
   }
-  for (const char* text : {"8.8.8.8", "2606:4700::1111", "localhost", "127.0.0.1.example", ""}) {
+  for (const char* text : {"8.8.8.8", "2606:4700::1111", "localhost.example", "mylocalhost",
+                           "127.0.0.1.example", ""}) {
     EXPECT_FALSE(is_private_literal(text)) << text;
   }
 }
