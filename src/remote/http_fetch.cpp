@@ -253,7 +253,7 @@ class FetchCrew {
   void finished(HttpFetch::Attempt& attempt) noexcept QUIRE_EXCLUDES(mutex_) {
     const base::MutexLock lock(mutex_);
     finished_.push_back(&attempt);
-    changed_.notify_one();
+    if (finished_.size() == 1) changed_.notify_one();  // who waits takes all
   }
 
  private:
