@@ -87,17 +87,21 @@ HttpEngine::~HttpEngine() {
   thread_.join();
 }
 
+// A thread that is awake looks before it sleeps; to be woken it costs a call, and a round for nothing.
 void HttpEngine::start(std::shared_ptr<HttpExchange> exchange) {
+  bool is_asleep = false;
   {
     const base::MutexLock lock(mutex_);
     starting_.push_back(std::move(exchange));
+    is_asleep = std::exchange(is_asleep_, false);
   }
-  wake();
+  if (is_asleep) wake();
 }
 
 // True if it is time to stop.
 bool HttpEngine::take_mail() {
   const base::MutexLock lock(mutex_);
+  is_asleep_ = false;
   waiting_.splice(waiting_.end(), starting_);
   return is_stopping_;
 }
@@ -125,6 +129,11 @@ void HttpEngine::sleep() noexcept {
   if (!transfers_.empty()) {
     longest =
         std::min(kLongestSleep, settings_.options.stall_timeout / 4 + std::chrono::milliseconds(1));
+  }
+  {
+    const base::MutexLock lock(mutex_);
+    if (!starting_.empty()) return;
+    is_asleep_ = true;
   }
   const CURLMcode polled =
       curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(longest.count()), nullptr);

@@ -69,7 +69,7 @@ class HttpEngine {
   void cancel_what(bool is_all) noexcept;
   template <class Outcome>
   void finish(Transfers::iterator one, const Outcome& outcome) noexcept;
-  void sleep() noexcept;
+  void sleep() noexcept QUIRE_EXCLUDES(mutex_);
   void wake() const noexcept { curl_multi_wakeup(multi_.get()); }
 
   OpenSockets sockets_;
@@ -82,6 +82,7 @@ class HttpEngine {
   base::Mutex mutex_;
   Exchanges starting_ QUIRE_GUARDED_BY(mutex_);
   bool is_stopping_ QUIRE_GUARDED_BY(mutex_) = false;
+  bool is_asleep_ QUIRE_GUARDED_BY(mutex_) = false;  // and looks for mail only if it is woken
 
   std::thread thread_;  // the last: it uses all others
 };

@@ -90,7 +90,7 @@ class HttpFetch::Attempt final : public net::HttpExchange {
 };
 
 HttpFetch::HttpFetch(std::shared_ptr<HttpPlace> place, const net::RetryOptions& retry)
-    : place_(std::move(place)), url_(place_->now()), retry_(retry, std::random_device()()) {}
+    : place_(std::move(place)), url_(place_->now()), retry_options_(retry) {}
 
 Error HttpFetch::error(ErrorCode code, std::string why, int status) const {
   Error error =
@@ -220,14 +220,15 @@ HttpFetch::Next HttpFetch::follow(const Attempt& attempt) {
 
 HttpFetch::Next HttpFetch::try_again(Error why, const Attempt& attempt) {
   const net::HttpOutcome& outcome = attempt.outcome;
-  if (attempt.has_progressed()) retry_.progressed();
+  if (!retry_) retry_.emplace(retry_options_, std::random_device()());
+  if (attempt.has_progressed()) retry_->progressed();
   std::optional<std::chrono::seconds> asked;
   if (outcome.retry_after) asked = std::chrono::seconds(*outcome.retry_after);
   const auto now = Clock::now();
-  const auto wait = retry_.after_failure(now, asked, outcome.most_tries);
+  const auto wait = retry_->after_failure(now, asked, outcome.most_tries);
   if (!wait) {
     std::string detail = why.detail();
-    detail.append("; given up after try ").append(std::to_string(retry_.failed_tries()));
+    detail.append("; given up after try ").append(std::to_string(retry_->failed_tries()));
     return end(std::unexpected(std::move(why).with_detail(std::move(detail))));
   }
   begin();
@@ -256,7 +257,7 @@ class FetchCrew {
   void finished(HttpFetch::Attempt& attempt) noexcept QUIRE_EXCLUDES(mutex_) {
     const base::MutexLock lock(mutex_);
     finished_.push_back(&attempt);
-    changed_.notify_one();
+    if (finished_.size() == 1) changed_.notify_one();  // who waits takes all
   }
 
  private:

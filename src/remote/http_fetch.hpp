@@ -79,7 +79,9 @@ class HttpFetch {
 
   const std::shared_ptr<HttpPlace> place_;
   net::Url url_;  // of the attempt that is under way, or was the last
-  net::Retry retry_;
+  const net::RetryOptions retry_options_;
+  // Made when a try fails: a good seed is dear.
+  std::optional<net::Retry> retry_;
   unsigned redirects_ = 0;         // that led to it
   bool is_moved_for_good_ = true;  // by all of them
   bool has_asked_again_ = false;
