@@ -55,7 +55,7 @@ class HttpFetch {
   virtual std::optional<ByteRange> range() const { return std::nullopt; }
 
   // Tries that failed; the server may have carried them out.
-  unsigned failed_tries() const noexcept { return retry_.failed_tries(); }
+  unsigned failed_tries() const noexcept { return retry_ ? retry_->failed_tries() : 0; }
   // An error of this fetch, which names the URL, and the range if there is one.
   Error error(ErrorCode code, std::string why, int status = 0) const;
   // The error for a status that says no.
