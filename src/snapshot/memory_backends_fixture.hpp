@@ -49,7 +49,12 @@ class FetchedSource final : public ByteSource {
   explicit FetchedSource(Content content)
       : ByteSource("fetched", content.size(), {IdentityStrength::strong, "1"}),
         content_(std::move(content)) {}
+  // The ranges of a read_many one by one.
   int reads() const { return reads_; }
+  // Calls of read_many.
+  int batches() const { return batches_; }
+  // Every read_many asked for its ranges in this order.
+  bool are_ascending() const { return are_ascending_; }
 
  private:
   Result<Bytes> do_read(ByteRange range, const ReadOptions& /*options*/) const override {
@@ -63,8 +68,17 @@ class FetchedSource final : public ByteSource {
     return {};
   }
 
+  Result<std::vector<Bytes>> do_read_many(std::span<const ByteRange> ranges,
+                                          const ReadOptions& options) const override {
+    ++batches_;
+    are_ascending_ = are_ascending_ && std::ranges::is_sorted(ranges, {}, &ByteRange::offset);
+    return ByteSource::do_read_many(ranges, options);
+  }
+
   const Content content_;
   mutable std::atomic<int> reads_ = 0;
+  mutable std::atomic<int> batches_ = 0;
+  mutable std::atomic<bool> are_ascending_ = true;
 };
 
 }  // namespace quire::snapshot
