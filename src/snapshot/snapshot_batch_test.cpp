@@ -111,6 +111,30 @@ TEST_F(SnapshotBatchTest, HoldsNoMoreThanAPortionAtOnce) {
   }
 }
 
+// What was read together with a row, or a block, lives no longer for it.
+TEST_F(SnapshotBatchTest, KeepsNothingOfTheReadItself) {
+  const auto source = published();
+  const Snapshot snapshot = opened(source);
+  const auto rows = snapshot.get_many<std::uint8_t>(Ids{1, 5, 1999});
+  ASSERT_TRUE(succeeded(rows));
+  EXPECT_EQ(source->lent(), 0);
+}
+
+TEST_F(SnapshotBatchTest, GivesFloatsAtTheirAlignmentAndSoDoesTheCacheBehindIt) {
+  auto made = vector::StoreAccess::create(*disk_, "/floats", {.dimension = 3});
+  ASSERT_TRUE(succeeded(made));
+  for (std::uint64_t id = 0; id < 20; ++id) {
+    ASSERT_TRUE(succeeded(made->put(id, std::array{1.0F, 2.0F, static_cast<float>(id)})));
+  }
+  const Snapshot snapshot = opened(fetched(publish(made->view(), 24)));
+  const auto rows = snapshot.get_many<float>(Ids{19, 0, 7});
+  ASSERT_TRUE(succeeded(rows));
+  for (const auto& row : {(*rows)[0], (*rows)[2], *snapshot.find<float>(18)}) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(row.elements().data()) % alignof(float), 0U);
+  }
+  EXPECT_EQ((*rows)[0].elements()[2], 19.0F);
+}
+
 TEST_F(SnapshotBatchTest, ShowsRowsInPlaceWhereTheSnapshotIsMemory) {
   put_some();
   const Snapshot snapshot = opened(in_memory(publish(kRows)));
