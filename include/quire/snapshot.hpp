@@ -188,10 +188,10 @@ struct SnapshotVerifyReport {
 
 // An open snapshot. Thread-safe; cheap to copy: copies share what is open.
 //
-// What find(), get_many(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts the file,
-// touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed` instead (`io`
-// where a device failed), and so does everything of a snapshot that is read through open_file_source. A
-// moved-from one must not be used.
+// What find(), get_many(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts
+// the file, touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed`
+// instead (`io` where a device failed), and so does everything of a snapshot that is read through
+// open_file_source. A moved-from one must not be used.
 class QUIRE_EXPORT Snapshot {
  public:
   // Opens what `source`, which is not null, holds, with one read of its end, or two if the index does not fit that.
