@@ -2,6 +2,7 @@
 // again so that the values are looked at, and opens it, verifies it and reads it all. Whatever comes, it is
 // read or refused; it never crashes, hangs or allocates without bounds.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <vector>
 
@@ -90,10 +91,11 @@ void read_all(const std::shared_ptr<const quire::ByteSource>& source) {
   quire::ignore_error(snapshot->verify());
   quire::ignore_error(snapshot->ids());
   quire::ignore_error(snapshot->matrix_bytes());
-  for (const std::uint64_t id : {std::uint64_t{0}, std::uint64_t{69}, std::uint64_t{70},
-                                 std::uint64_t{1} << 40, UINT64_MAX}) {
-    quire::ignore_error(snapshot->find_bytes(id));
-  }
+  const std::array ids{std::uint64_t{0}, std::uint64_t{69}, std::uint64_t{70},
+                       std::uint64_t{1} << 40, UINT64_MAX};
+  for (const std::uint64_t id : ids) quire::ignore_error(snapshot->find_bytes(id));
+  std::array<quire::Bytes, ids.size()> rows_of_ids;
+  quire::ignore_error(snapshot->get_many(ids, rows_of_ids));
   auto scan = snapshot->scan(3);
   for (std::size_t steps = 0; steps < 2 * kRows; ++steps) {
     const auto rows = scan.next();

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -187,10 +188,10 @@ struct SnapshotVerifyReport {
 
 // An open snapshot. Thread-safe; cheap to copy: copies share what is open.
 //
-// What find(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts the file,
-// touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed` instead (`io`
-// where a device failed), and so does everything of a snapshot that is read through open_file_source. A
-// moved-from one must not be used.
+// What find(), get_many(), scan() and matrix() give of a mapped snapshot is plain memory: if someone cuts
+// the file, touching it raises SIGBUS. get(), nearest(), verify() and restore_snapshot() return `changed`
+// instead (`io` where a device failed), and so does everything of a snapshot that is read through
+// open_file_source. A moved-from one must not be used.
 class QUIRE_EXPORT Snapshot {
  public:
   // Opens what `source`, which is not null, holds, with one read of its end, or two if the index does not fit that.
@@ -237,6 +238,34 @@ class QUIRE_EXPORT Snapshot {
   // Errors: not_found; mismatch (the size of out).
   [[nodiscard]] Result<void> get(std::uint64_t id, std::span<std::byte> out,
                                  const ReadOptions& options = {}) const;
+
+  // The bytes of the vectors under `ids`, in any order: out[i] is that of ids[i], empty if there is none.
+  // From a map without a copy. Of any other source the id pages that are not in the cache are read by one
+  // ByteSource::read_many, then the blocks by another: two rounds of requests for the whole batch. What
+  // is over 64 MiB, of pages or of blocks, is read in further rounds, so about that is held at once beside
+  // the cache and the answer. The vectors of a round share a buffer, which lives as long as any of them.
+  // Returns how many of the ids have a vector.
+  // Errors: invalid_argument (`out` is not as long as `ids`; it stays as it is then). After any other all of
+  // `out` are empty.
+  [[nodiscard]] Result<std::size_t> get_many(std::span<const std::uint64_t> ids,
+                                             std::span<Bytes> out,
+                                             const ReadOptions& options = {}) const;
+
+  // The same as elements, which are none where there is no vector. Errors: mismatch if T is not the element
+  // type.
+  template <Element T>
+  [[nodiscard]] Result<std::vector<SnapshotRow<T>>> get_many(
+      std::span<const std::uint64_t> ids, const ReadOptions& options = {}) const {
+    if (auto same = check_type("get_many", element_type_of<T>); !same) {
+      return std::unexpected(same.error());
+    }
+    std::vector<Bytes> bytes(ids.size());
+    if (auto found = get_many(ids, bytes, options); !found) {
+      return std::unexpected(found.error());
+    }
+    return std::vector<SnapshotRow<T>>(std::move_iterator(bytes.begin()),
+                                       std::move_iterator(bytes.end()));
+  }
 
   // The rows with ids from first_id to last_id, both included, block by block.
   [[nodiscard]] SnapshotScan scan(std::uint64_t first_id = 0,

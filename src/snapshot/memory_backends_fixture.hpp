@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -49,7 +50,14 @@ class FetchedSource final : public ByteSource {
   explicit FetchedSource(Content content)
       : ByteSource("fetched", content.size(), {IdentityStrength::strong, "1"}),
         content_(std::move(content)) {}
+  // The ranges of a read_many one by one.
   int reads() const { return reads_; }
+  // Calls of read_many.
+  int batches() const { return batches_; }
+  // The buffers of a read_many that somebody still has.
+  int lent() const { return *lent_; }
+  // Every read_many asked for its ranges in this order.
+  bool are_ascending() const { return are_ascending_; }
 
  private:
   Result<Bytes> do_read(ByteRange range, const ReadOptions& /*options*/) const override {
@@ -63,8 +71,37 @@ class FetchedSource final : public ByteSource {
     return {};
   }
 
+  // Into one buffer, at odd addresses, as what lies near is read together.
+  Result<std::vector<Bytes>> do_read_many(std::span<const ByteRange> ranges,
+                                          const ReadOptions& /*options*/) const override {
+    ++batches_;
+    are_ascending_ = are_ascending_ && std::ranges::is_sorted(ranges, {}, &ByteRange::offset);
+    Content together(1);
+    for (const ByteRange& range : ranges) {
+      ++reads_;
+      const auto bytes = std::span(content_).subspan(range.offset, range.length);
+      together.insert(together.end(), bytes.begin(), bytes.end());
+    }
+    ++*lent_;
+    const std::shared_ptr<const Content> buffer(new Content(std::move(together)),
+                                                [lent = lent_](const Content* content) {
+                                                  delete content;
+                                                  --*lent;
+                                                });
+    std::vector<Bytes> all;
+    std::size_t at = 1;
+    for (const ByteRange& range : ranges) {
+      all.push_back(Bytes::borrow(std::span(*buffer).subspan(at, range.length), buffer));
+      at += range.length;
+    }
+    return all;
+  }
+
   const Content content_;
   mutable std::atomic<int> reads_ = 0;
+  mutable std::atomic<int> batches_ = 0;
+  mutable std::atomic<bool> are_ascending_ = true;
+  const std::shared_ptr<std::atomic<int>> lent_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace quire::snapshot

@@ -1,9 +1,11 @@
 #include "quire/snapshot.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/try.hpp"
 #include "quire/local_source.hpp"
+#include "snapshot/batch.hpp"
 #include "snapshot/search.hpp"
 #include "snapshot/snapshot_core.hpp"
 
@@ -67,12 +69,7 @@ Result<std::uint64_t> Snapshot::row_of(std::uint64_t id, const ReadOptions& opti
 
 Result<Bytes> Snapshot::find_bytes(std::uint64_t id, const ReadOptions& options) const {
   QUIRE_TRY(const std::uint64_t row, row_of(id, options));
-  const std::uint32_t block_rows = core_->description().block_rows;
-  QUIRE_TRY(snapshot::Checked block, core_->block(row / block_rows, options));
-  const auto offset = static_cast<std::size_t>(row % block_rows) * core_->stride();
-  if (!block.keep.empty()) return block.keep.slice(offset, core_->stride());
-  // The snapshot keeps its source, and with it the map.
-  return Bytes::borrow(block.bytes.subspan(offset, core_->stride()), core_);
+  return core_->row(row, options);
 }
 
 Result<void> Snapshot::get(std::uint64_t id, std::span<std::byte> out,
@@ -85,6 +82,20 @@ Result<void> Snapshot::get(std::uint64_t id, std::span<std::byte> out,
   }
   QUIRE_TRY(const Bytes row, find_bytes(id, options));
   return core_->copy("get", row.span(), out);
+}
+
+Result<std::size_t> Snapshot::get_many(std::span<const std::uint64_t> ids, std::span<Bytes> out,
+                                       const ReadOptions& options) const {
+  if (out.size() != ids.size()) {
+    return std::unexpected(Error(ErrorCode::invalid_argument, "get_many")
+                               .with_path(name())
+                               .with_detail("there is room for " + std::to_string(out.size()) +
+                                            " vectors, not " + std::to_string(ids.size())));
+  }
+  std::ranges::fill(out, Bytes());
+  auto found = snapshot::get_many(*core_, ids, out, options);
+  if (!found) std::ranges::fill(out, Bytes());
+  return found;
 }
 
 Result<std::vector<std::uint64_t>> Snapshot::ids(const ReadOptions& options) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <variant>
 
 #include "base/checksum.hpp"
 #include "base/little_endian.hpp"
@@ -266,11 +268,13 @@ Result<void> SnapshotCore::check_block(std::uint64_t number, const BlockEntry& e
 Result<Bytes> SnapshotCore::cached(std::uint64_t key, ByteRange range, const ReadOptions& options,
                                    const std::function<Result<Bytes>()>& load) const {
   auto bytes = cache_->get({owner_, key}, options, load);
-  // Whose patience ended while he waited for somebody else's read.
-  if (!bytes && bytes.error().path().empty()) {
-    return std::unexpected(std::move(bytes).error().with_path(source_->name()).with_range(range));
-  }
+  if (!bytes) return std::unexpected(placed(std::move(bytes).error(), range));
   return bytes;
+}
+
+Error SnapshotCore::placed(Error error, ByteRange range) const {
+  if (!error.path().empty()) return error;
+  return std::move(error).with_path(source_->name()).with_range(range);
 }
 
 Result<Checked> SnapshotCore::page(std::uint64_t number, const ReadOptions& options) const {
@@ -347,23 +351,132 @@ Result<Checked> SnapshotCore::block(std::uint64_t number, const ReadOptions& opt
   return Checked{span, std::move(bytes)};
 }
 
+Result<Bytes> SnapshotCore::row(std::uint64_t number, const ReadOptions& options) const {
+  const std::uint32_t block_rows = description().block_rows;
+  QUIRE_TRY(const Checked checked, block(number / block_rows, options));
+  const auto offset = static_cast<std::size_t>(number % block_rows) * stride();
+  if (!checked.keep.empty()) return checked.keep.slice(offset, stride());
+  // This keeps its source, and with it the map.
+  return Bytes::borrow(checked.bytes.subspan(offset, stride()), shared_from_this());
+}
+
+Result<void> SnapshotCore::each_page(std::span<const std::uint64_t> numbers,
+                                     const ReadOptions& options, const Use& use) const {
+  std::vector<Part> parts;
+  parts.reserve(numbers.size());
+  for (const std::uint64_t number : numbers) {
+    parts.push_back({.key = kPageKey | number, .stored = root_[number].page});
+  }
+  const auto check = [&](std::size_t i, const Bytes& bytes) {
+    return check_page(numbers[i], bytes.span());
+  };
+  return each(parts, options, check, use);
+}
+
+Result<void> SnapshotCore::each_block(std::span<const BlockPlace> blocks,
+                                      const ReadOptions& options, const Use& use) const {
+  std::vector<Part> parts;
+  parts.reserve(blocks.size());
+  for (const BlockPlace& block : blocks) {
+    parts.push_back({.key = block.number, .stored = block.entry.stored});
+  }
+  const auto check = [&](std::size_t i, const Bytes& bytes) {
+    return check_block(blocks[i].number, blocks[i].entry, bytes.span());
+  };
+  return each(parts, options, check, use);
+}
+
+// The order is that of CachedBlocks: nobody waits for others while he has claims.
+Result<void> SnapshotCore::each(std::span<const Part> parts, const ReadOptions& options,
+                                const Use& check, const Use& use) const {
+  std::vector<std::size_t> wanted(parts.size());
+  std::iota(wanted.begin(), wanted.end(), std::size_t{0});
+  while (!wanted.empty()) {
+    QUIRE_CHECK(source_->check_time("read", parts[wanted.front()].stored, options));
+    std::vector<Claimed> claimed;
+    std::vector<std::pair<std::size_t, source::BytesCache::Flight>> others;
+    for (const std::size_t i : wanted) {
+      source::BytesCache::Found found = cache_->find({owner_, parts[i].key});
+      if (const auto* bytes = std::get_if<Bytes>(&found)) {
+        QUIRE_CHECK(use(i, *bytes));
+      } else if (auto* claim = std::get_if<source::BytesCache::Claim>(&found)) {
+        claimed.push_back({.index = i, .claim = std::move(*claim)});
+      } else {
+        others.emplace_back(i, std::get<source::BytesCache::Flight>(found));
+      }
+    }
+    if (auto loaded = load(parts, claimed, options, check, use); !loaded) {
+      // Those who wait for a part that the error does not name try it themselves.
+      const Error& error = loaded.error();
+      for (auto& [i, claim] : claimed) {
+        if (!error.has_range() || error.range().overlaps(parts[i].stored)) {
+          claim.fail(error, options);
+        }
+      }
+      return loaded;
+    }
+    wanted.clear();
+    for (const auto& [i, flight] : others) {
+      auto bytes = flight.wait(options);
+      if (!bytes) return std::unexpected(placed(std::move(bytes).error(), parts[i].stored));
+      if (*bytes) {
+        QUIRE_CHECK(use(i, **bytes));
+      } else {
+        wanted.push_back(i);
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> SnapshotCore::load(std::span<const Part> parts, std::span<Claimed> claimed,
+                                const ReadOptions& options, const Use& check,
+                                const Use& use) const {
+  if (claimed.empty()) return {};
+  std::vector<ByteRange> ranges;
+  ranges.reserve(claimed.size());
+  for (const Claimed& each : claimed) ranges.push_back(parts[each.index].stored);
+  QUIRE_TRY(std::vector<Bytes> read, source_->read_many(ranges, options));
+  for (std::size_t k = 0; k < claimed.size(); ++k) {
+    // Into a buffer of its own: a slice would keep alive what was read together with it.
+    std::vector<std::byte> own(read[k].size());
+    QUIRE_CHECK(copy("read", read[k].span(), own));
+    read[k] = Bytes();
+    const Bytes bytes = Bytes::own(std::move(own));
+    QUIRE_CHECK(check(claimed[k].index, bytes));
+    claimed[k].claim.fulfil(bytes);
+    QUIRE_CHECK(use(claimed[k].index, bytes));
+  }
+  return {};
+}
+
+Result<std::optional<RowPlace>> SnapshotCore::find_in(std::uint64_t number,
+                                                      std::span<const std::byte> bytes,
+                                                      std::uint64_t id) const {
+  bool found = false;
+  std::uint32_t index = 0;
+  std::uint32_t row = 0;
+  BlockEntry block;
+  QUIRE_CHECK(guarded("find", bytes, [&]() noexcept {
+    const IdPage page(bytes, description(), number);
+    index = page.block_for(id);
+    block = page.block(index);
+    row = page.lower_bound(block, id);
+    found = row < block.rows && page.id(block, row) == id;
+  }));
+  if (!found) return std::nullopt;
+  return RowPlace{.row = description().first_row(number * kBlocksPerPage + index) + row,
+                  .entry = block};
+}
+
 Result<std::optional<std::uint64_t>> SnapshotCore::find(std::uint64_t id,
                                                         const ReadOptions& options) const {
   const std::uint64_t number = page_for(id);
   if (number == root_.size() || id < root_[number].first_id) return std::nullopt;
   QUIRE_TRY(const Checked checked, page(number, options));
-  bool found = false;
-  std::uint32_t index = 0;
-  std::uint32_t row = 0;
-  QUIRE_CHECK(guarded("find", checked.bytes, [&]() noexcept {
-    const IdPage page(checked.bytes, description(), number);
-    index = page.block_for(id);
-    const BlockEntry block = page.block(index);
-    row = page.lower_bound(block, id);
-    found = row < block.rows && page.id(block, row) == id;
-  }));
-  if (!found) return std::nullopt;
-  return description().first_row(number * kBlocksPerPage + index) + row;
+  QUIRE_TRY(const auto place, find_in(number, checked.bytes, id));
+  if (!place) return std::nullopt;
+  return place->row;
 }
 
 }  // namespace quire::snapshot

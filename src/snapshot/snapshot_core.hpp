@@ -41,6 +41,18 @@ struct Checked {
   Bytes keep;
 };
 
+// A row in its id page.
+struct RowPlace {
+  std::uint64_t row = 0;
+  BlockEntry entry;  // of its block
+};
+
+// A block, as its id page tells of it.
+struct BlockPlace {
+  std::uint64_t number = 0;
+  BlockEntry entry;
+};
+
 // Thread-safe. Held by shared pointers.
 class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
  public:
@@ -80,6 +92,24 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   // Errors: corrupt, and those of the source.
   [[nodiscard]] Result<Checked> block(std::uint64_t number, const ReadOptions& options) const;
 
+  // Row `number`; from memory without a copy. Errors: as block.
+  [[nodiscard]] Result<Bytes> row(std::uint64_t number, const ReadOptions& options) const;
+
+  // Calls use(i, bytes) for each of the id pages `numbers`, or of the blocks, which ascend, each once: first
+  // what is in the cache, then the rest, which is read by one read_many and put into the cache. Ends
+  // with the first error, also one of `use`. REQUIRES: the rows are not in place.
+  // Errors: as page.
+  using Use = std::function<Result<void>(std::size_t index, const Bytes& bytes)>;
+  [[nodiscard]] Result<void> each_page(std::span<const std::uint64_t> numbers,
+                                       const ReadOptions& options, const Use& use) const;
+  [[nodiscard]] Result<void> each_block(std::span<const BlockPlace> blocks,
+                                        const ReadOptions& options, const Use& use) const;
+
+  // What id page `number`, whose bytes these are, says of `id`; nothing if it is not there. Errors: as
+  // guarded.
+  [[nodiscard]] Result<std::optional<RowPlace>> find_in(std::uint64_t number,
+                                                        std::span<const std::byte> page,
+                                                        std::uint64_t id) const;
   // The number of the row under `id`; nothing if there is none. Errors: as page.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(std::uint64_t id,
                                                           const ReadOptions& options) const;
@@ -116,9 +146,28 @@ class SnapshotCore : public std::enable_shared_from_this<SnapshotCore> {
   bool has_tail() const noexcept;
   Error unreadable(ErrorCode code, const char* operation, const std::byte* address) const;
 
+  // What is got as one: a page, or a block.
+  struct Part {
+    std::uint64_t key = 0;  // in the cache
+    ByteRange stored;
+  };
+  struct Claimed {
+    std::size_t index = 0;  // of the part
+    source::BytesCache::Claim claim;
+  };
+  // As each_page and each_block; check(i, bytes) compares what was read.
+  Result<void> each(std::span<const Part> parts, const ReadOptions& options, const Use& check,
+                    const Use& use) const;
+  // Reads what was claimed and ends the claims.
+  Result<void> load(std::span<const Part> parts, std::span<Claimed> claimed,
+                    const ReadOptions& options, const Use& check, const Use& use) const;
+
   // From the cache, or loaded into it.
   Result<Bytes> cached(std::uint64_t key, ByteRange range, const ReadOptions& options,
                        const std::function<Result<Bytes>()>& load) const;
+  // With its place, if the error has none: of one whose patience ended while he waited for somebody else's
+  // read.
+  Error placed(Error error, ByteRange range) const;
 
   const std::shared_ptr<const ByteSource> source_;
   const Tail tail_;

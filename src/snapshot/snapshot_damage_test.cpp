@@ -26,6 +26,14 @@ class SnapshotDamageTest : public SnapshotTest {
   void expect_nothing_wrong_is_served(const std::shared_ptr<const ByteSource>& source) const {
     const auto snapshot = Snapshot::open(source);
     if (!snapshot) return;
+    const std::vector<std::uint64_t> all = store_->view().ids();
+    if (const auto rows = snapshot->get_many<std::uint8_t>(all)) {
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_TRUE(std::ranges::equal((*rows)[i].elements(), model_.at(all[i]))) << all[i];
+      }
+    } else {
+      EXPECT_EQ(rows.error().code(), ErrorCode::corrupt) << rows.error().message();
+    }
     for (const auto& [id, vector] : model_) {
       const auto row = snapshot->find<std::uint8_t>(id);
       if (row) {

@@ -125,6 +125,22 @@ TEST_F(SnapshotOfAFailingSourceTest, AScanComesBackToWhatItCouldNotFetch) {
   }
 }
 
+TEST_F(SnapshotOfAFailingSourceTest, ABatchThatCouldNotBeFetchedGivesNothingAndCanBeAskedAgain) {
+  const Content content = publish(8);
+  const std::vector<std::uint64_t> ids{3, 999, 500, 4};
+  constexpr int kReads = 2 + 3;  // id pages and blocks
+  for (int number = 0; number < kReads; ++number) {
+    const auto source = std::make_shared<FlakySource>(content);
+    const Snapshot snapshot = opened(source);
+    std::vector<Bytes> rows(ids.size());
+    source->fail_read(number);
+    ASSERT_TRUE(failed_with(ErrorCode::io, snapshot.get_many(ids, rows))) << number;
+    EXPECT_TRUE(std::ranges::all_of(rows, &Bytes::empty));
+    EXPECT_EQ(*snapshot.get_many(ids, rows), ids.size());
+    EXPECT_EQ(std::memcmp(rows[1].data(), model_.at(999).data(), kDimension), 0);
+  }
+}
+
 TEST_F(SnapshotOfAFailingSourceTest, SalvagingLeavesOutNothingThatOnlyCouldNotBeFetched) {
   const auto source = std::make_shared<FlakySource>(publish(16), ErrorCode::network);
   const Snapshot snapshot = opened(source);

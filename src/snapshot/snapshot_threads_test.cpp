@@ -78,5 +78,34 @@ TEST_F(SnapshotThreadsTest, ManyReadersShareOneSnapshot) {
   }
 }
 
+// Their batches overlap, in other orders, with a cache that is too small for one of them: whoever loads a
+// block that others want must not wait for them.
+TEST_F(SnapshotThreadsTest, ManyBatchesShareOneSnapshot) {
+  ASSERT_TRUE(succeeded(put_many(0, 2000)));
+  const Content content = publish(16);
+  const auto starved = Snapshot::open(fetched(content), {.cache_bytes = 10'000});
+  ASSERT_TRUE(succeeded(starved));
+  auto snapshots = opened_both_ways(content);
+  snapshots.push_back(*starved);
+  for (const Snapshot& snapshot : snapshots) {
+    std::vector<std::thread> readers;
+    for (std::uint64_t reader = 0; reader < 4; ++reader) {
+      readers.emplace_back([&, reader] {
+        for (std::uint64_t batch = 0; batch < 50; ++batch) {
+          std::vector<std::uint64_t> ids;
+          for (std::uint64_t i = 0; i < 60; ++i) ids.push_back((i * 37 + batch * reader) % 2000);
+          if (reader % 2 == 0) std::ranges::reverse(ids);
+          const auto rows = snapshot.get_many<std::uint8_t>(ids);
+          ASSERT_TRUE(succeeded(rows));
+          for (std::size_t i = 0; i < ids.size(); ++i) {
+            EXPECT_TRUE(std::ranges::equal((*rows)[i].elements(), model_.at(ids[i]))) << ids[i];
+          }
+        }
+      });
+    }
+    for (std::thread& reader : readers) reader.join();
+  }
+}
+
 }  // namespace
 }  // namespace quire::snapshot
