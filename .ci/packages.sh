@@ -4,7 +4,7 @@
 build_packages=(g++ cmake ninja-build pkg-config ccache libxxhash-dev libcurl4-openssl-dev libssl-dev libpugixml-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev libcli11-dev libfmt-dev python3 python3-numpy
   nginx-light openssl)  # the last two: a server that tests start, and its certificate
-clang_packages=(clang-19 libclang-rt-19-dev)
+clang_packages=(clang-19 libclang-rt-19-dev lld-19)
 lint_packages=(clang-tidy-19 clang-format-19 git)
 bench_packages=(libbenchmark-dev libfaiss-dev libopenblas0-openmp)  # the last: the BLAS that FAISS advises
 s3_packages=(radosgw ceph-mon ceph-osd)  # a real S3 server that tests start; 12 s to install

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The commands that read, over HTTP: the same output from a URL as from the file."""
 
+import os
 import pathlib
 import subprocess
 import sys
 import unittest
+import urllib.request
 
 import quire_command
 
@@ -65,6 +67,24 @@ class UrlTest(quire_command.QuireTest):
                        "--threads", "4")
         self.run_quire("export", "long", "back.bvecs")
         self.assertEqual(self.path("back.bvecs").read_bytes(), rows)
+
+    def test_the_environments_proxy_is_used_when_asked_for(self):
+        proxy = subprocess.Popen([sys.executable, "-B", str(FAULT_SERVER.parent / "proxy_server.py")],
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(proxy.stdout.close)
+        self.addCleanup(proxy.wait)
+        self.addCleanup(proxy.kill)
+        address = f"http://127.0.0.1:{int(proxy.stdout.readline())}"
+
+        def asked():
+            with urllib.request.urlopen(address + "/__log") as answer:
+                return len(answer.read().splitlines())
+
+        environment = {**os.environ, "http_proxy": address, "no_proxy": ""}
+        self.run_quire("cat", self.url, ALLOWED, env=environment)
+        self.assertEqual(asked(), 0)
+        self.run_quire("cat", self.url, ALLOWED, "--proxy-from-environment", env=environment)
+        self.assertGreater(asked(), 0)
 
     def test_a_private_address_is_refused_unless_allowed(self):
         for command in (["info", self.url], ["cat", self.url], ["verify", self.url]):

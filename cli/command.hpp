@@ -76,6 +76,8 @@ struct Settings {
   bool allow_network_file_system = false;
   // As HttpSourceOptions::allow_private_network, for whatever URL the command reads.
   bool allow_private_network = false;
+  // As HttpSourceOptions::proxy_from_environment.
+  bool proxy_from_environment = false;
   S3Settings s3;
 };
 

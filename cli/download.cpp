@@ -218,6 +218,13 @@ Outcome<Downloaded> download(const ByteSource& source, const std::string& name,
                 fmt::format("cp: interrupted; {} is kept, and the same command goes on", path));
   }
   QUIRE_CHECK(pieces.result());
+  QUIRE_TRY(const Coverage all, file.coverage());
+  if (!all.is_whole()) {
+    return std::unexpected(Failure(Error(ErrorCode::truncated, "copy")
+                                       .with_path(path)
+                                       .with_range(all.missing.front())
+                                       .with_detail("this was not written")));
+  }
   // The journal goes last: whenever this is killed, the next start knows what there is.
   QUIRE_CHECK(file.close());
   QUIRE_CHECK(put_in_place(path, target, if_exists));

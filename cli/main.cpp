@@ -44,6 +44,8 @@ void declare(CLI::App& parent, const Command& command, Settings& settings,
   app->add_flag(
       "--allow-private-network", settings.allow_private_network,
       "Also URLs that lead to loopback, private and other addresses of no public network");
+  app->add_flag("--proxy-from-environment", settings.proxy_from_environment,
+                "URLs through the proxy that https_proxy, http_proxy or all_proxy names");
   const auto add_s3 = [app](const char* name, std::string& text, const char* form,
                             const char* about) {
     app->add_option(name, text, about)->type_name(form)->group("S3");

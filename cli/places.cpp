@@ -25,6 +25,7 @@ S3Options s3_options(const Settings& settings, HttpSourceOptions http) {
 Result<std::shared_ptr<const ByteSource>> open(const std::string& place, const Settings& settings,
                                                bool at_end) {
   const HttpSourceOptions http{.allow_private_network = settings.allow_private_network,
+                               .proxy_from_environment = settings.proxy_from_environment,
                                .max_whole_bytes = kMaxWholeBytes,
                                .open_at_end = at_end,
                                .max_request_bytes = kRequestBytes};
@@ -33,7 +34,8 @@ Result<std::shared_ptr<const ByteSource>> open(const std::string& place, const S
 
 Result<S3Bucket> open_bucket(const std::string& name, const Settings& settings) {
   return S3Bucket::open(
-      name, s3_options(settings, {.allow_private_network = settings.allow_private_network}));
+      name, s3_options(settings, {.allow_private_network = settings.allow_private_network,
+                                  .proxy_from_environment = settings.proxy_from_environment}));
 }
 
 // For looking what a killed command left.
