@@ -58,8 +58,8 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 Outcome<> copy_through(const ByteSource& source, const std::string& to, const SinkOptions& options,
                        const Settings& settings) {
+  InterruptGuard interrupt;  // before there is anything to leave behind
   QUIRE_TRY(const auto sink, open_sink(to, options, settings));
-  InterruptGuard interrupt;
   Progress progress("copying", "byte", source.size());
   for (std::uint64_t at = 0; at < source.size();) {
     QUIRE_TRY(const Bytes bytes, source.read(at, std::min(kPieceBytes, source.size() - at)));

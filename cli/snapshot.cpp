@@ -35,13 +35,13 @@ Outcome<SnapshotInfo> publish(const Arguments& arguments, const Settings& settin
   const std::uint64_t expected =
       view.size() * (row_bytes(view.element_type(), view.dimension()) + 16) +
       (std::uint64_t{1} << 20);
+  StoppableProgress progress("publishing");  // before there is anything to leave behind
   QUIRE_TRY(const auto sink,
             open_sink(arguments.file,
                       {.if_exists = arguments.no_replace ? IfExists::fail : IfExists::replace,
                        .expected_bytes = expected,
                        .abort_idle = std::chrono::seconds(arguments.abort_idle)},
                       settings));
-  StoppableProgress progress("publishing");
   auto made = write_snapshot(view, *sink,
                              {.codec = arguments.codec.value_or(SnapshotCodec::none),
                               .block_bytes = static_cast<std::uint32_t>(arguments.block_bytes),
