@@ -32,6 +32,13 @@ Result<std::shared_ptr<const ByteSource>> open(const std::string& place, const S
   return open_source(place, {.http = http, .s3 = s3_options(settings, http)});
 }
 
+Result<std::shared_ptr<const ByteSource>> open_cached(const std::string& url,
+                                                      const Settings& settings, bool at_end) {
+  QUIRE_TRY(auto source, open(url, settings, at_end));
+  QUIRE_TRY(const auto cache, BlockCache::create());
+  return cache->attach(std::move(source));
+}
+
 Result<S3Bucket> open_bucket(const std::string& name, const Settings& settings) {
   return S3Bucket::open(
       name, s3_options(settings, {.allow_private_network = settings.allow_private_network,
@@ -45,9 +52,8 @@ constexpr std::chrono::seconds kListTime{10};
 
 Outcome<std::shared_ptr<const ByteSource>> open_url(const std::string& url,
                                                     const Settings& settings) {
-  QUIRE_TRY(auto source, open(url, settings, true));
-  QUIRE_TRY(const auto cache, BlockCache::create());
-  return cache->attach(std::move(source));
+  QUIRE_TRY(auto source, open_cached(url, settings, true));
+  return source;
 }
 
 Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
@@ -58,9 +64,8 @@ Outcome<std::shared_ptr<const ByteSource>> open_url_once(const std::string& url,
 
 Outcome<std::shared_ptr<const ByteSource>> open_url_in_order(const std::string& url,
                                                              const Settings& settings) {
-  QUIRE_TRY(auto source, open(url, settings, false));
-  QUIRE_TRY(const auto cache, BlockCache::create());
-  return cache->attach(std::move(source));
+  QUIRE_TRY(auto source, open_cached(url, settings, false));
+  return source;
 }
 
 Outcome<std::unique_ptr<ByteSink>> open_s3_sink(const std::string& url, const SinkOptions& options,
